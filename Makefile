@@ -1,0 +1,131 @@
+# Copyright (c) 2026 webcallserver.balancer contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# make demo    build a fleet on this machine, set up the balancer on it, verify it, leave it running
+# make clean   remove the fleets and everything that was built
+# make test    all there is: lint, unit, sanity, molecule
+# make lint    every static check             make unit       tests without a fleet
+# make sanity  ansible-test                   make molecule   every scenario
+# make real    the modules and the agent against Java, HAProxy and every Python
+# make up, make down                          a fleet that stays up, see CONTRIBUTING.md
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export MOLECULE_GLOB := molecule/*/molecule.yml
+export MOLECULE_COMMAND_BORDERS := false
+export ANSIBLE_FORCE_COLOR := $(if $(CI),,1)
+
+CACHE := .cache
+COLLECTION := $(CACHE)/collections/ansible_collections/webcallserver/balancer
+WEBSDK_VERSION := 2.0.276
+WEBSDK := $(CACHE)/websdk/flashphoner-websdk-$(WEBSDK_VERSION).tgz
+PACKAGES := python3-venv openssh-client npm podman crun netavark aardvark-dns mmdebstrap debian-archive-keyring util-linux shellcheck
+SUITES := bullseye bookworm trixie
+SCENARIOS := default wcs_node haproxy_lb websdk_nginx
+
+.PHONY: help demo test lint unit real sanity release molecule installed up down clean
+help:
+	@sed -n 's/^# \(make\)/\1/p' Makefile
+
+# ---- what everything needs ----
+
+$(CACHE)/packages: Makefile
+	@mkdir -p $(CACHE)
+	@tests/fleet/prerequisites $(if $(shell command -v npm),$(filter-out npm,$(PACKAGES)),$(PACKAGES))
+	@touch $@
+
+.venv/run: requirements/run.txt | $(CACHE)/packages
+	@echo "installing Python packages into .venv"
+	@test -x .venv/bin/pip || python3 -m venv .venv
+	@.venv/bin/pip install --quiet uv && .venv/bin/uv pip install --quiet -r $< || .venv/bin/pip install --quiet -r $<
+	@touch $@
+
+.venv/test: requirements/test.txt .venv/run
+	@.venv/bin/uv pip install --quiet -r $< || .venv/bin/pip install --quiet -r $<
+	@touch $@
+
+$(COLLECTION):
+	@mkdir -p $(@D) && ln -sfn $(CURDIR) $@
+
+$(WEBSDK): | $(CACHE)/packages
+	@echo "fetching the WebSDK"
+	@mkdir -p $(@D) && cd $(@D) && npm pack --silent @flashphoner/websdk@$(WEBSDK_VERSION) >/dev/null
+	@cd $(@D) && sha256sum --quiet --check $(CURDIR)/tests/fleet/websdk.sha256
+
+# A command in a container of a release and a layer, with the checkout where it is on the machine
+in = tests/fleet/podman run --rm --privileged --volume $(CURDIR):$(CURDIR) --workdir $(CURDIR) \
+    --volume /etc/ssl/certs/ca-certificates.crt:/machine-ca.crt:ro --env PIP_CERT=/machine-ca.crt --env PIP_INDEX_URL \
+    --env PATH=/opt/tests/bin:/opt/ansible/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+    --env PYTHONDONTWRITEBYTECODE=1 $$(tests/fleet/image $(1) $(2))
+DEPENDENCIES = $$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/ansible_collections
+
+# ---- the demo ----
+
+DEMO := -i molecule/default/inventory.yml -i molecule/shared/inventory.yml -i $(CACHE)/fleet/demo/hosts.yml
+demo: export FLEET_NAME := demo
+demo: .venv/run $(COLLECTION) $(WEBSDK)
+	@echo "creating two nodes and a balancer"
+	@ansible-playbook -i molecule/default/inventory.yml molecule/shared/create.yml
+	@ansible-playbook $(DEMO) molecule/shared/prepare.yml
+	ansible-playbook $(DEMO) playbooks/site.yml
+	ansible-playbook $(DEMO) playbooks/verify.yml
+	@tests/fleet/welcome demo
+
+clean:
+	@for fleet in demo $(SCENARIOS); do \
+	    if [ -d $(CACHE)/fleet/$$fleet ]; then \
+	        FLEET_NAME=$$fleet ansible-playbook -i $$(test -d molecule/$$fleet && echo molecule/$$fleet || echo molecule/default)/inventory.yml molecule/shared/destroy.yml; \
+	    fi; \
+	done
+	rm -rf .venv $(CACHE) artifacts
+
+# ---- the tests ----
+
+test: lint unit real sanity molecule
+	@echo "everything passed"
+
+lint: .venv/test $(COLLECTION)
+	ruff check --quiet .
+	ruff format --quiet --check .
+	yamllint --strict .
+	ansible-lint --strict --offline
+	reuse lint --quiet
+	antsibull-changelog lint
+	antsibull-docs lint-collection-docs --plugin-docs .
+
+unit: $(COLLECTION) | $(CACHE)/packages
+	$(call in,bookworm,workbench) pytest --quiet -n auto tests/unit
+
+# The two file formats against Java and HAProxy, the agent against the Python and the HAProxy of every release
+real: $(COLLECTION) | $(CACHE)/packages
+	$(call in,bookworm,workbench) pytest --quiet -p no:cacheprovider tests/java tests/bundle
+	@for suite in $(SUITES); do \
+	    echo "the agent on $$suite"; \
+	    $(call in,$$suite,agent) python3 -m pytest -q --noconftest -p no:cacheprovider tests/unit/roles/wcs_node tests/haproxy_agent || exit 1; \
+	done
+
+sanity: .venv/test installed
+	tests/sanity $(CACHE)/dist/*.tar.gz
+
+# Not part of make test yet: the newest ansible-core, and what Galaxy's importer says
+release: .venv/test installed
+	$(call in,trixie,controller) sh tests/sanity $(CACHE)/dist/*.tar.gz $(DEPENDENCIES)
+	python -m galaxy_importer.main $(CACHE)/dist/*.tar.gz
+
+molecule: $(SCENARIOS:%=molecule-%)
+molecule-%: .venv/test $(WEBSDK) installed
+	molecule test --scenario-name $*
+
+# A scenario's fleet that stays up: make up SCENARIO=haproxy_lb, then molecule converge and verify as often as you like
+SCENARIO ?= default
+up: .venv/test $(WEBSDK) installed
+	molecule converge --scenario-name $(SCENARIO)
+down:
+	molecule destroy --scenario-name $(SCENARIO)
+
+# The collection as users get it: built, and installed into an empty path
+installed: .venv/run
+	@rm -rf $(CACHE)/installed $(CACHE)/dist
+	@ansible-galaxy collection build --output-path $(CACHE)/dist >/dev/null
+	@ansible-galaxy collection install --force --no-deps --collections-path $(CACHE)/installed $(CACHE)/dist/*.tar.gz >/dev/null

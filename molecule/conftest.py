@@ -1,0 +1,42 @@
+# Copyright (c) 2026 webcallserver.balancer contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The fleet of the scenario, for the tests that look at it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(CHECKOUT / "tests" / "clients"), str(CHECKOUT / "tests" / "fleet")]
+
+from fleet import Fleet
+
+
+@pytest.fixture(scope="session")
+def fleet():
+    return Fleet(os.environ["FLEET_NAME"])
+
+
+@pytest.fixture(scope="session")
+def websdk(tmp_path_factory):
+    """Return the directory that holds the WebSDK's package as it was published."""
+    directory = tmp_path_factory.mktemp("websdk")
+    archive = next((CHECKOUT / ".cache" / "websdk").glob("*.tgz"))
+    subprocess.run(["tar", "-xzf", archive, "-C", directory], check=True)
+    return directory / "package"
+
+
+@pytest.fixture
+def snapshot(fleet):
+    """Return a function that tells what of a host a run could have changed."""
+
+    def take():
+        look = "find /etc /srv /usr /var/lib -xdev -printf '%p %T@ %s %m %u\\n' | grep -v systemd/timers | sort"
+        return {name: fleet.run(name, look) for name in fleet.hosts}
+
+    return take

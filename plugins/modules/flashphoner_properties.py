@@ -1,0 +1,163 @@
+#!/usr/bin/python
+# Copyright (c) 2026 webcallserver.balancer contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: flashphoner_properties
+short_description: Set properties of Web Call Server, all in one step
+version_added: 1.0.0
+author:
+  - webcallserver.balancer contributors (@webcallserver)
+description:
+  - Brings a whole mapping of properties into C(flashphoner.properties), or any other Java properties file, with a single write.
+  - The file is read as C(java.util.Properties) reads it. Separators are C(=), C(:) and blanks; escapes, continuation lines and comments have the
+    meaning they have for Java, and the last of several lines with the same key counts.
+  - A property whose value already means the same is not touched, however it is written. Whatever is not asked for stays as it is, byte for byte.
+  - A changed property is edited where it stands, with its own separator and blanks. When it stands there more than once, only the last line, the
+    one that counts, remains.
+  - A new property goes below the last comment that sets it, like C(#key=value). If there is no such comment, it goes to the end, below a heading
+    that says where it came from.
+  - Owner, group, mode and SELinux context of the file are kept unless the options ask for others.
+extends_documentation_fragment:
+  - ansible.builtin.files
+  - webcallserver.balancer._attributes
+options:
+  path:
+    description:
+      - The file to change. It must exist.
+      - Of a symbolic link, the file that it points to is changed.
+    type: path
+    default: /usr/local/FlashphonerWebCallServer/conf/flashphoner.properties
+  properties:
+    description:
+      - The properties by name.
+      - V(null) removes a property; comments that mention it remain.
+      - Booleans and numbers are written as Web Call Server writes them, for example V(true) as C(true) and V(8080) as C(8080).
+      - Characters outside ASCII are written as Unicode escapes (C(\uXXXX)), so that they are right whether the program reads the file as
+        ISO-8859-1, as Java does by default, or as UTF-8.
+      - Values that look secret are masked in everything that the module returns. They look secret when the name of the property has
+        C(password), C(secret), C(token), C(credential) or the like in it, or a word that ends in C(key), and when an address in the value has
+        a user and a password.
+    type: dict
+    required: true
+  backup:
+    description: Whether to keep the old file beside the new one, with a date in its name, when something changes in it.
+    type: bool
+    default: false
+notes:
+  - Web Call Server reads its properties when it starts. RV(changed_keys) tells whether a restart, which ends every session, is needed at all.
+seealso:
+  - module: ansible.builtin.lineinfile
+  - module: community.general.ini_file
+"""
+
+EXAMPLES = r"""
+- name: Let WCS see the addresses of the clients behind the balancer
+  webcallserver.balancer.flashphoner_properties:
+    properties:
+      ws.map_custom_headers: true
+      ws.ip_forward_header: X-Client-IP
+      global_bandwidth_check_enabled: true
+    backup: true
+  register: wcs_properties
+
+- name: Restart WCS only when something has changed for it
+  ansible.builtin.service:
+    name: webcallserver
+    state: restarted
+  when: wcs_properties.changed_keys | length > 0
+
+- name: Set ports and limits, and go back to the default interval
+  webcallserver.balancer.flashphoner_properties:
+    properties:
+      ws.port: 8080
+      media_port_from: 31001
+      media_port_to: 32000
+      keep_alive.server_interval: null
+
+- name: Change an older file with passwords in it, which only the server may read
+  webcallserver.balancer.flashphoner_properties:
+    path: /usr/local/FlashphonerWebCallServer/conf/server.properties
+    properties:
+      rtsp_auth_password: "{{ vault_rtsp_password | default('a # and a = are fine') }}"
+    owner: root
+    mode: "0600"
+"""
+
+RETURN = r"""
+changed_keys:
+  description:
+    - The properties that mean something else than before, in the order of O(properties).
+    - It is empty when only duplicates were removed, or only the file's owner or mode was changed.
+  returned: success
+  type: list
+  elements: str
+  sample: [ws.map_custom_headers, ws.ip_forward_header]
+previous:
+  description:
+    - What the RV(changed_keys) meant before, V(null) if they were not set.
+    - Values that look secret are masked.
+  returned: success
+  type: dict
+  sample:
+    ws.map_custom_headers: "false"
+    ws.ip_forward_header: null
+backup_file:
+  description: The copy of the old file.
+  returned: when O(backup=true), outside check mode, and the content has changed
+  type: str
+  sample: /usr/local/FlashphonerWebCallServer/conf/flashphoner.properties.4711.2026-03-01@12:30:05~
+"""
+
+import os
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils._io import FileError, read, write
+from ..module_utils._properties import PropertiesError, hidden, load, masked, merge, texts
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "path": {"type": "path", "default": "/usr/local/FlashphonerWebCallServer/conf/flashphoner.properties"},
+            # Keeps the whole mapping out of the system log of the target.
+            "properties": {"type": "dict", "required": True, "no_log": True},
+            "backup": {"type": "bool", "default": False},
+        },
+        add_file_common_args=True,
+        supports_check_mode=True,
+    )
+    path, properties = module.params["path"], module.params["properties"]
+    # Next, no_log would censor every "true" and "8080" in the results. Those that look secret are masked here instead.
+    module.no_log_values.clear()
+    module.params["properties"] = hidden(properties)
+    try:
+        before = read(path)
+        if before is None:
+            raise FileError(f"{path} does not exist: install Web Call Server on this host first, or name its properties file with 'path'.")
+        wanted = texts(properties)
+        after = merge(before, wanted)
+        old = load(before)
+        backup_file = write(module, path, after, backup=module.params["backup"]) if after != before and not module.check_mode else ""
+    except FileError as problem:
+        module.fail_json(msg=str(problem))
+    except PropertiesError as problem:
+        module.fail_json(msg=f"{path}: {problem}")
+
+    attributes = {}
+    file_args = module.load_file_common_arguments(module.params, path=os.path.realpath(path))
+    changed = module.set_fs_attributes_if_different(file_args, after != before, attributes)
+    changed_keys = [key for key, value in wanted.items() if old.get(key) != value]
+    content = {"before": masked(before), "after": masked(after, changed_keys), "before_header": path, "after_header": path}
+    result = {"changed_keys": changed_keys, "previous": hidden({key: old.get(key) for key in changed_keys})}
+    if backup_file:
+        result["backup_file"] = backup_file
+    module.exit_json(changed=changed, diff=[content, attributes] if attributes else [content], **result)
+
+
+if __name__ == "__main__":
+    main()

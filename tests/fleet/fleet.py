@@ -1,0 +1,110 @@
+# Copyright (c) 2026 webcallserver.balancer contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A fleet as the tests see it: its hosts, what runs on them, and Ansible over them."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shlex
+import ssl
+import subprocess
+import time
+from pathlib import Path
+
+import testinfra
+import yaml
+
+CHECKOUT = Path(__file__).resolve().parent.parent.parent
+
+
+class Fleet:
+    """The hosts of one scenario: where they are, what runs on them, and Ansible over them."""
+
+    def __init__(self, name):
+        self.name = name
+        self.directory = CHECKOUT / ".cache" / "fleet" / name
+        self.hosts = yaml.safe_load((self.directory / "hosts.yml").read_text())["all"]["hosts"]
+        self.domain = "balancer.example.com"
+        self.ca_file = self.directory / "certificate" / "root.pem"
+
+    def host(self, name):
+        """Return testinfra's host, as root."""
+        return testinfra.get_host(
+            f"ssh://admin@{self.address(name)}",
+            sudo=True,
+            ssh_identity_file=str(self.directory / "id_ed25519"),
+            ssh_extra_args=f"-o UserKnownHostsFile={self.directory}/known_hosts",
+        )
+
+    def address(self, name):
+        return self.hosts[name]["ansible_host"]
+
+    def run(self, name, command):
+        """Run a command on a host as root and return what it printed."""
+        return self.host(name).check_output(command)
+
+    def python(self, name, code):
+        """Run a line of Python on a host and return what it printed."""
+        return self.run(name, f"python3 -c {shlex.quote(code)}")
+
+    def context(self):
+        """Return a TLS context that trusts the fleet's authority alone."""
+        return ssl.create_default_context(cafile=str(self.ca_file))
+
+    def servers(self, balancer="lb1", backend="wcs_back"):
+        """Return HAProxy's C(show stat) of the servers of a backend by name."""
+        code = "import socket as s; c = s.socket(s.AF_UNIX); c.connect('/run/haproxy/admin.sock'); c.send(b'show stat\\n'); print(c.makefile().read())"
+        rows = csv.DictReader(self.python(balancer, code).removeprefix("# ").splitlines())
+        return {row["svname"]: row for row in rows if row["pxname"] == backend and row["svname"] != "BACKEND"}
+
+    def eventually(self, condition, seconds):
+        """Wait until a condition holds, and fail when it does not in time."""
+        end = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < end, f"not within {seconds} s"
+            time.sleep(0.2)
+
+    def statistics(self, node):
+        """Return the statistics page of a node by key."""
+        page = self.python(node, "import urllib.request as u; print(u.urlopen('http://127.0.0.1:8081/?action=stat').read().decode())")
+        return dict(line.split("=", 1) for line in page.splitlines() if "=" in line)
+
+    def streams(self, node):
+        """Return the published streams of a node, each a mapping as WCS's REST interface has it."""
+        code = (
+            "import urllib.request as u, urllib.error as e\n"
+            "r = u.Request('http://127.0.0.1:8081/rest-api/stream/find', b'{\"published\":true}', {'Content-Type': 'application/json'})\n"
+            "try: print(u.urlopen(r).read().decode())\n"
+            "except e.HTTPError as x: print('[]' if x.code == 404 else x)"
+        )
+        return json.loads(self.python(node, code))
+
+    def node_of(self, stream):
+        """Return the node that a stream is published on."""
+        return next(node for node in self.hosts if node.startswith(("wcs", "node")) and stream in [found["name"] for found in self.streams(node)])
+
+    def play(self, playbook, *arguments, inventory=None):
+        """Run a playbook from the installed collection over the fleet."""
+        molecule = CHECKOUT / "molecule"
+        inventories = [inventory or molecule / self.name / "inventory.yml", molecule / "shared" / "inventory.yml", self.directory / "hosts.yml"]
+        return subprocess.run(
+            ["ansible-playbook", *(f"--inventory={path}" for path in inventories), playbook, *arguments],
+            env=os.environ | {"ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1"},
+            cwd=CHECKOUT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+
+
+def recap(output):
+    """Return the play recap as {host: {"ok": 1, ...}}."""
+    counts = {}
+    for line in output.rpartition("PLAY RECAP")[2].splitlines()[1:]:
+        if " ok=" in line:
+            host, dummy, pairs = line.partition(":")
+            counts[host.strip()] = {key: int(value) for key, value in (pair.split("=") for pair in pairs.split())}
+    return counts

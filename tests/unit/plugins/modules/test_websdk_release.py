@@ -1,0 +1,401 @@
+# Copyright (c) 2026 webcallserver.balancer contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module as a task runs it: whatever the archive, the site that was there stays whole."""
+
+from __future__ import annotations
+
+import functools
+import gzip
+import http.server
+import io
+import json
+import os
+import stat
+import subprocess
+import tarfile
+import threading
+
+import pytest
+from ansible.module_utils.testing import patch_module_args
+from ansible_collections.webcallserver.balancer.plugins.module_utils import _release
+from ansible_collections.webcallserver.balancer.plugins.modules import websdk_release
+from ansible_collections.webcallserver.balancer.tests.unit import websdk
+
+
+@pytest.fixture(name="run")
+def fixture_run(capsys, tmp_path):
+    """Runs the module on the site: run(check_mode, option=value...) gives its result."""
+
+    def run(check: bool = False, **options):
+        arguments = {"path": str(tmp_path / "site"), "_ansible_check_mode": check, "_ansible_diff": True, "_ansible_remote_tmp": str(tmp_path)}
+        with patch_module_args({**arguments, **{name: str(value) for name, value in options.items()}}), pytest.raises(SystemExit):
+            websdk_release.main()
+        return json.loads(capsys.readouterr().out)
+
+    return run
+
+
+@pytest.fixture(name="site")
+def fixture_site(tmp_path):
+    return tmp_path / "site"
+
+
+@pytest.fixture(name="good")
+def fixture_good(tmp_path):
+    return websdk.pack(tmp_path / "websdk.tgz")
+
+
+def another(tmp_path, number: str):
+    """An archive of another version."""
+    files = {**websdk.FILES, "package.json": f'{{"version": "{number}"}}'.encode()}
+    return websdk.pack(tmp_path / f"{number}.tgz", files)
+
+
+def snapshot(path) -> dict:
+    """Everything about a directory that a run could change."""
+    found = {}
+    for directory, directories, files in os.walk(path):
+        for name in (*directories, *files):
+            entry = os.path.join(directory, name)
+            status = os.lstat(entry)
+            content = os.readlink(entry) if os.path.islink(entry) else open(entry, "rb").read() if os.path.isfile(entry) else None
+            found[os.path.relpath(entry, path)] = (status.st_mode, status.st_ino, status.st_mtime_ns, content)
+    return found
+
+
+@pytest.mark.parametrize("prefix", ["", "./", "package/", "./package/", "release/flashphoner-api-2.0.206/", "a/b/c/"])
+def test_leading_directories_are_found_out(run, site, tmp_path, prefix):
+    archive = websdk.pack(tmp_path / "a.tar.gz", prefix=prefix, extra=(websdk.member("README"), websdk.member("x/README")))
+    result = run(src=archive, sha256=websdk.sha256(archive))
+    assert result["release"] == f"2.0.276-{websdk.sha256(archive)[:12]}"
+    assert {name: (site / "wcs" / name).read_bytes() for name in websdk.FILES} == websdk.FILES
+    beside = {"README", "x"} if prefix in ("", "./") else set()
+    assert set(os.listdir(site / "wcs")) == {"doc", "examples", "flashphoner.js", "package.json"} | beside
+
+
+def test_a_websdk_within_the_websdk_is_left_where_it_is(run, site, tmp_path):
+    inner = ("package/examples/inner/flashphoner.js", "package/examples/inner/examples/page.html")
+    run(src=websdk.pack(tmp_path / "a.tgz", extra=tuple(websdk.member(name) for name in inner)))
+    assert (site / "wcs" / "flashphoner.js").read_bytes() == websdk.FILES["flashphoner.js"]
+    assert (site / "wcs" / "examples" / "inner" / "flashphoner.js").exists()
+
+
+def test_owners_modes_and_times_are_our_own(run, site, good):
+    umask = os.umask(0o077)
+    try:
+        run(src=good)
+    finally:
+        os.umask(umask)
+    entries = [os.lstat(os.path.join(directory, name)) for directory, directories, files in os.walk(site) for name in (*directories, *files)]
+    kinds = {(stat.S_IFMT(entry.st_mode), stat.S_IMODE(entry.st_mode)) for entry in entries if not stat.S_ISLNK(entry.st_mode)}
+    assert kinds == {(stat.S_IFDIR, 0o755), (stat.S_IFREG, 0o644)}
+    assert {(entry.st_uid, entry.st_gid) for entry in entries} == {(os.getuid(), os.getgid())}
+    # nginx makes its ETag of time and size: two releases must not share both
+    assert min(entry.st_mtime for entry in entries) > os.stat(good).st_mtime - 60
+
+
+def test_links_within_the_release_are_kept(run, site, tmp_path):
+    links = (
+        websdk.member("package/sdk.js", tarfile.SYMTYPE, "./flashphoner.js"),
+        websdk.member("package/examples/sdk.js", tarfile.SYMTYPE, "../flashphoner.js"),
+        websdk.member("package/demo", tarfile.SYMTYPE, "examples/demo"),
+        websdk.member("package/examples/same.js", tarfile.LNKTYPE, "package/flashphoner.js"),
+    )
+    run(src=websdk.pack(tmp_path / "a.tgz", extra=links))
+    for name in ("sdk.js", "examples/sdk.js", "examples/same.js"):
+        assert (site / "wcs" / name).read_bytes() == websdk.FILES["flashphoner.js"]
+    assert os.readlink(site / "wcs" / "demo") == "examples/demo"
+
+
+def test_a_second_run_changes_nothing_and_check_mode_predicts(run, site, good):
+    options = {"src": good, "sha256": websdk.sha256(good).upper()}
+    predicted = run(check=True, **options)
+    assert predicted["changed"] and not site.exists()
+    done = run(**options)
+    assert {**done, "invocation": None} == {**predicted, "invocation": None}
+    assert done["diff"] == {"before": "", "after": f"* {done['release']}\n"}
+    before = snapshot(site)
+    for check in (True, False):
+        assert run(check=check, **options)["changed"] is False
+        assert run(check=check, src=good)["changed"] is False
+        # Its release is there, the archive is not needed any more
+        assert run(check=check, src="/nonexistent", sha256=websdk.sha256(good))["changed"] is False
+    assert snapshot(site) == before
+
+
+def test_in_check_mode_a_missing_archive_is_one_that_will_come(run, site):
+    result = run(check=True, src="/nonexistent", sha256="a" * 64)
+    assert (result["changed"], result["releases"]) == (True, ["a" * 12])
+    assert not site.exists()
+
+
+def test_releases_are_kept_switched_and_gone_back_to(run, site, tmp_path, good):
+    names = [run(src=archive, keep=3)["release"] for archive in (good, *(another(tmp_path, number) for number in ("3.0.0", "4.0.0", "5.0.0")))]
+    assert sorted(os.listdir(site / "releases")) == sorted(names[1:])
+    assert os.readlink(site / "wcs") == f"releases/{names[3]}"
+    back = run(release=names[1], keep=3)
+    assert (back["changed"], back["releases"]) == (True, [names[3], names[2], names[1]])
+    assert os.readlink(site / "wcs") == f"releases/{names[1]}"
+    assert run(release=names[1], keep=3)["changed"] is False
+    # The one that is served stays, old as it is
+    assert run(release=names[1], keep=2)["releases"] == [names[3], names[1]]
+    assert run(release=names[1], keep=1)["releases"] == [names[1]]
+    assert os.listdir(site / "releases") == [names[1]]
+
+
+def test_a_release_that_is_not_there_is_answered_with_those_that_are(run, site, good):
+    release = run(src=good)["release"]
+    before = snapshot(site)
+    for wanted in ("1.0.0", "", "..", f"../releases/{release}", "."):
+        assert run(release=wanted)["msg"] == f"there is no release {wanted!r} in {site}, there is {release}."
+    assert snapshot(site) == before
+
+
+def test_what_an_interrupted_run_left_and_damage_are_made_good(run, site, good):
+    release = run(src=good)["release"]
+    (site / "releases" / ".unpacking-abc").mkdir()
+    (site / "releases" / "notes").mkdir()
+    (site / ".wcs-new").symlink_to("nowhere")
+    (site / "wcs" / "flashphoner.js").unlink()
+    assert run(src=good)["changed"]
+    assert (site / "wcs" / "flashphoner.js").read_bytes() == websdk.FILES["flashphoner.js"]
+    assert sorted(os.listdir(site / "releases")) == sorted(["notes", release])
+
+
+def truncated(path, cut: int):
+    path.write_bytes(path.read_bytes()[:-cut])
+    return path
+
+
+def packed(name, **arguments):
+    return lambda tmp_path: websdk.pack(tmp_path / name, **arguments)
+
+
+def sparse(tmp_path):
+    """A file of holes, which the archive says the size of and does not contain."""
+    (tmp_path / "bad" / "examples").mkdir(parents=True)
+    (tmp_path / "bad" / "examples" / "bomb").touch()
+    os.truncate(tmp_path / "bad" / "examples" / "bomb", 3 * 1024 * 1024)
+    (tmp_path / "bad" / "flashphoner.js").touch()
+    subprocess.run(["tar", "--sparse", "--format=gnu", "-C", tmp_path, "-czf", tmp_path / "bad.tgz", "bad"], check=True)
+    return tmp_path / "bad.tgz"
+
+
+def written(content: bytes):
+    def write(tmp_path):
+        (tmp_path / "bad.tgz").write_bytes(content)
+        return tmp_path / "bad.tgz"
+
+    return write
+
+
+def with_member(*arguments, **named):
+    return packed("bad.tgz", extra=(websdk.member(*arguments, **named),))
+
+
+ONLY_CODE = {name: content for name, content in websdk.FILES.items() if not name.startswith("examples/")}
+NO_CODE = {name: content for name, content in websdk.FILES.items() if name != "flashphoner.js"}
+TWO = packed("bad.tgz", prefix="a/", extra=(websdk.member("b/flashphoner.js"), websdk.member("b/examples/page.html")))
+
+BAD = {
+    "parent": (with_member("../evil.js"), "member '../evil.js' would land outside of the release"),
+    "parent within": (with_member("package/../../evil.js"), "member 'package/../../evil.js' would land outside of the release"),
+    "parent that returns": (with_member("package/x/../evil.js"), "member 'package/x/../evil.js' would land outside of the release"),
+    "absolute": (with_member("/etc/cron.d/evil"), "member '/etc/cron.d/evil' would land outside of the release"),
+    "link to the root": (with_member("package/evil", tarfile.SYMTYPE, "/etc/passwd"), "is a link to '/etc/passwd', outside of the release"),
+    "link upwards": (with_member("package/evil", tarfile.SYMTYPE, "../evil"), "is a link to '../evil', outside of the release"),
+    "link far upwards": (with_member("package/examples/evil", tarfile.SYMTYPE, "../../../x"), "is a link to '../../../x', outside of the release"),
+    "link that winds": (with_member("package/evil", tarfile.SYMTYPE, "examples/../.."), "is a link to 'examples/../..', outside of the release"),
+    "link that returns": (with_member("package/evil", tarfile.SYMTYPE, "examples/../doc"), "is a link to 'examples/../doc', outside of the release"),
+    "link beside the release": (with_member("evil", tarfile.SYMTYPE, "/etc"), "member 'evil' is a link to '/etc', outside of the release"),
+    "hard link to the root": (with_member("package/evil", tarfile.LNKTYPE, "/etc/passwd"), "is a link to '/etc/passwd', which is no file of the release"),
+    "hard link upwards": (with_member("package/evil", tarfile.LNKTYPE, "../evil"), "is a link to '../evil', which is no file of the release"),
+    "hard link beside the release": (
+        packed("bad.tgz", extra=(websdk.member("other"), websdk.member("package/evil", tarfile.LNKTYPE, "other"))),
+        "is a link to 'other', which is no file of the release",
+    ),
+    "hard link to nothing": (with_member("package/evil", tarfile.LNKTYPE, "package/x"), "is a link to 'package/x', which is no file of the release"),
+    "hard link to a link": (
+        packed("bad.tgz", extra=(websdk.member("package/a", tarfile.SYMTYPE, "doc"), websdk.member("package/evil", tarfile.LNKTYPE, "package/a"))),
+        "is a link to 'package/a', which is no file of the release",
+    ),
+    "through a link": (
+        packed("bad.tgz", extra=(websdk.member("package/a", tarfile.SYMTYPE, "examples"), websdk.member("package/a/evil"))),
+        "member 'package/a/evil' runs through 'package/a', which is not a directory",
+    ),
+    "through a later link": (
+        packed("bad.tgz", extra=(websdk.member("package/a/evil"), websdk.member("package/a", tarfile.SYMTYPE, "examples"))),
+        "member 'package/a/evil' runs through 'package/a', which is not a directory",
+    ),
+    "through a file": (with_member("package/flashphoner.js/evil"), "runs through 'package/flashphoner.js', which is not a directory"),
+    "twice": (with_member("package/flashphoner.js"), "the archive has 'package/flashphoner.js' twice"),
+    "twice, spelt otherwise": (with_member("package/./flashphoner.js"), "the archive has 'package/./flashphoner.js' twice"),
+    "character device": (with_member("package/evil", tarfile.CHRTYPE), "member 'package/evil' is a device, which no WebSDK contains"),
+    "block device": (with_member("package/evil", tarfile.BLKTYPE), "member 'package/evil' is a device, which no WebSDK contains"),
+    "FIFO": (with_member("package/evil", tarfile.FIFOTYPE), "member 'package/evil' is a FIFO, which no WebSDK contains"),
+    "unknown kind": (with_member("package/evil", b"Z"), "member 'package/evil' is a special file, which no WebSDK contains"),
+    "size bomb": (with_member("package/bomb", size=3 * 1024 * 1024), "the archive unpacks to more than 2 MiB, which no WebSDK does"),
+    "size bomb after the end": (
+        lambda tmp_path: written(websdk.pack(tmp_path / "a").read_bytes() + gzip.compress(bytes(4 * 1024 * 1024)))(tmp_path),
+        "the archive unpacks to more than 2 MiB, which no WebSDK does",
+    ),
+    "sparse bomb": (sparse, "the archive unpacks to more than 2 MiB, which no WebSDK does"),
+    "count bomb": (
+        packed("bad.tgz", extra=tuple(websdk.member(f"package/{number}") for number in range(60))),
+        "the archive has more than 50 members, which no WebSDK has",
+    ),
+    "count bomb of one name": (
+        packed("bad.tgz", extra=tuple(websdk.member("package/examples", tarfile.DIRTYPE) for number in range(60))),
+        "the archive has more than 50 members, which no WebSDK has",
+    ),
+    "no flashphoner.js": (packed("bad.tgz", files=NO_CODE), "the archive has no flashphoner.js with a directory examples/ beside it: it is not a WebSDK"),
+    "no examples": (packed("bad.tgz", files=ONLY_CODE), "the archive has no flashphoner.js with a directory examples/ beside it: it is not a WebSDK"),
+    "flashphoner.js is a link": (
+        packed("bad.tgz", files=NO_CODE, extra=(websdk.member("package/flashphoner.js", tarfile.SYMTYPE, "package.json"),)),
+        "the archive has no flashphoner.js with a directory examples/ beside it: it is not a WebSDK",
+    ),
+    "two": (TWO, "the archive has more than one WebSDK: 'a' and 'b'"),
+    "truncated": (lambda tmp_path: truncated(websdk.pack(tmp_path / "bad.tgz"), 300), "it is not a complete gzip-compressed tar archive"),
+    "truncated in the checksum": (lambda tmp_path: truncated(websdk.pack(tmp_path / "bad.tgz"), 3), "it is not a complete gzip-compressed tar archive"),
+    "not gzip": (written(b"PK\x03\x04 a zip file"), "it is not a gzip-compressed tar archive, it begins with 'PK"),
+    "a page": (written(b"<!DOCTYPE html><h1>404"), "it is not a gzip-compressed tar archive, it begins with '<!DOCTYPE html>"),
+    "empty": (written(b""), "it is not a gzip-compressed tar archive, it begins with ''"),
+    "not tar": (written(gzip.compress(b"Hello" * 500)), "it is not a complete gzip-compressed tar archive"),
+    "tar of nothing": (packed("bad.tgz", files={}), "the archive has no flashphoner.js"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+@pytest.mark.parametrize("check", [True, False], ids=["check", "run"])
+def test_a_bad_archive_is_refused_and_the_site_stays(run, site, tmp_path, good, monkeypatch, case, check):
+    monkeypatch.setattr(_release, "LARGEST_RELEASE", 2 * 1024 * 1024)
+    monkeypatch.setattr(_release, "MOST_MEMBERS", 50)
+    run(src=good)
+    make, complaint = BAD[case]
+    bad = make(tmp_path)
+    before, beside = snapshot(site), sorted(os.listdir(tmp_path))
+    result = run(check=check, src=bad, sha256=websdk.sha256(bad))
+    assert result["failed"] and "exception" not in result
+    assert result["msg"].startswith(f"{bad} is refused: ") and complaint in result["msg"] and result["msg"].endswith(".")
+    assert "\n" not in result["msg"]
+    assert snapshot(site) == before
+    assert sorted(os.listdir(tmp_path)) == beside
+
+
+def test_a_wrong_checksum_is_refused(run, site, tmp_path, good):
+    run(src=good)
+    before = snapshot(site)
+    other = another(tmp_path, "3.0.0")
+    assert run(src=other, sha256="0" * 64)["msg"] == f"{other} is refused: its SHA-256 is {websdk.sha256(other)}, not {'0' * 64}."
+    assert snapshot(site) == before
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"src": "/nonexistent"}, "/nonexistent cannot be read or written: No such file or directory."),
+        ({"src": "/"}, "/ is not a file."),
+        ({"src": "/dev/zero"}, "/dev/zero is not a file."),
+        ({"src": "/nonexistent", "sha256": "abc"}, "sha256 is 'abc': a SHA-256 has 64 hexadecimal digits."),
+        ({"src": "/nonexistent", "keep": 0}, "keep is 0: at least one release, the one that is served, is kept."),
+        ({}, "one of the following is required: src, url, release"),
+        ({"src": "/a", "url": "https://b"}, "parameters are mutually exclusive: src|url|release"),
+    ],
+)
+def test_wrong_options_are_refused(run, options, complaint):
+    assert run(**options)["msg"] == complaint
+
+
+def test_an_archive_too_large_is_refused_unread(run, good, monkeypatch):
+    monkeypatch.setattr(_release, "LARGEST_ARCHIVE", 1)
+    assert run(src=good)["msg"] == f"{good} is larger than 0 MiB, which no WebSDK is."
+
+
+def test_a_directory_in_the_place_of_the_link_is_not_touched(run, site, good):
+    (site / "wcs").mkdir(parents=True)
+    assert run(src=good)["msg"] == f"{site}/wcs is not a symbolic link: move it away, the releases of the WebSDK are switched there."
+    assert os.listdir(site) == ["wcs"]
+
+
+def test_a_full_disk_leaves_the_site(run, site, tmp_path, good, monkeypatch):
+    run(src=good)
+    before = snapshot(site)
+
+    def full(*arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(_release.shutil, "copyfileobj", full)
+    other = another(tmp_path, "3.0.0")
+    assert run(src=other)["msg"] == f"{other} is refused: it could not be unpacked: [Errno 28] No space left on device."
+    assert snapshot(site).keys() == before.keys()
+    assert {name: value[3] for name, value in snapshot(site).items()} == {name: value[3] for name, value in before.items()}
+
+
+class Server(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *arguments):
+        self.server.requests.append(self.path)
+
+
+@pytest.fixture(name="server")
+def fixture_server(tmp_path, monkeypatch):
+    monkeypatch.setenv("no_proxy", "*")
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Server, directory=tmp_path))
+    server.requests = []
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_bundle_from_an_address_is_downloaded_once(run, site, good, server):
+    url = f"http://user:secret@127.0.0.1:{server.server_port}/websdk.tgz?token=secret"
+    for changed in (True, False):
+        result = run(url=url, sha256=websdk.sha256(good))
+        assert result["changed"] is changed
+    assert server.requests == ["/websdk.tgz?token=secret"]
+    assert (site / "wcs" / "flashphoner.js").read_bytes() == websdk.FILES["flashphoner.js"]
+
+
+def test_without_a_checksum_an_address_is_asked_every_time(run, good, server):
+    url = f"http://127.0.0.1:{server.server_port}/websdk.tgz"
+    assert [run(url=url)["changed"] for _time in range(2)] == [True, False]
+    assert len(server.requests) == 2
+
+
+def test_a_bad_address_is_one_sentence_without_its_secrets(run, server, good, monkeypatch):
+    address = f"127.0.0.1:{server.server_port}"
+    assert run(url=f"http://user:secret@{address}/none.tgz?secret")["msg"] == "http://127.0.0.1/none.tgz cannot be downloaded: HTTP Error 404: File not found."
+    complaint = run(url=f"http://{address}/websdk.tgz", sha256="0" * 64)["msg"]
+    assert complaint == f"http://127.0.0.1/websdk.tgz is refused: its SHA-256 is {websdk.sha256(good)}, not {'0' * 64}."
+    monkeypatch.setattr(_release, "LARGEST_ARCHIVE", 1)
+    assert run(url=f"http://{address}/websdk.tgz")["msg"] == "http://127.0.0.1/websdk.tgz is larger than 0 MiB, which no WebSDK is."
+
+
+def test_a_site_is_never_without_a_release_while_it_is_switched(run, site, tmp_path, good):
+    names = [run(src=archive)["release"] for archive in (good, another(tmp_path, "3.0.0"))]
+    stop, misses = threading.Event(), []
+
+    def watch():
+        while not stop.is_set():
+            try:
+                (site / "wcs" / "flashphoner.js").stat()
+            except OSError as failure:
+                misses.append(failure)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    for turn in range(200):
+        _release.switch(str(site), names[turn % 2])
+    stop.set()
+    watcher.join()
+    assert not misses
+
+
+def test_what_changes_between_reading_and_unpacking_cannot_escape(tmp_path, good):
+    with open(good, "rb") as stream:
+        plan, _version = _release.examine(stream)
+    evil = io.BytesIO(websdk.pack(tmp_path / "evil.tgz", extra=(websdk.member("../evil"), websdk.member("package/x", tarfile.SYMTYPE, "/etc"))).read_bytes())
+    (tmp_path / "release").mkdir()
+    _release.unpack(evil, plan, str(tmp_path / "release"))
+    assert not (tmp_path / "evil").exists()
+    assert sorted(os.listdir(tmp_path / "release")) == ["doc", "examples", "flashphoner.js", "package.json"]

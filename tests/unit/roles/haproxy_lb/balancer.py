@@ -1,0 +1,231 @@
+# Copyright (c) 2026 webcallserver.balancer contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A real haproxy on loopback with nodes made of a few lines: what goes in at one end, and what comes out at the other."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import socket
+import socketserver
+import ssl
+import subprocess
+import sys
+import threading
+import time
+
+from .conftest import HAPROXY
+
+KEY = "dGhlIHNhbXBsZSBub25jZQ=="
+ACCEPT = base64.b64encode(hashlib.sha1(KEY.encode() + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
+SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: " + ACCEPT + b"\r\n\r\n"
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+def head(stream):
+    """Read a request or an answer up to the empty line."""
+    lines = []
+    while (line := stream.readline()) not in (b"\r\n", b""):
+        lines.append(line.decode("latin-1").rstrip("\r\n"))
+    return lines
+
+
+class Server(socketserver.ThreadingTCPServer):
+    allow_reuse_address = True
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, handle):
+        handler = type("Handler", (socketserver.StreamRequestHandler,), {"handle": handle})
+        super().__init__(("127.0.0.1", 0), handler)
+        self.port = self.server_address[1]
+        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+
+    def handle_error(self, request, client_address):
+        """A client that goes away in the middle is part of the test."""
+
+    def close(self):
+        self.shutdown()
+        self.server_close()
+
+
+class Node:
+    """WebSocket port, statistics page and agent of one WCS node."""
+
+    def __init__(self, name):
+        self.name, self.agent, self.status, self.requests = name, b"up 100%\n", b"200 OK", []
+        node = self
+
+        def signalling(self):
+            request = head(self.rfile)
+            node.requests.append(request)
+            self.wfile.write(SWITCHING + node.name.encode() + b"\n")
+            for line in self.rfile:
+                self.wfile.write(line)
+
+        def page(self):
+            head(self.rfile)
+            self.wfile.write(b"HTTP/1.1 " + node.status + b"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+
+        def agent(self):
+            self.wfile.write(node.agent)
+
+        self.servers = [Server(handle) for handle in (signalling, page, agent)]
+
+    @property
+    def variables(self):
+        ports = (server.port for server in self.servers)
+        return dict(zip(("port", "check_port", "agent_port"), ports, strict=True)) | {"name": self.name, "address": "127.0.0.1"}
+
+    def close(self):
+        for server in self.servers:
+            server.close()
+
+
+class Web:
+    """The web server behind the balancer; it answers with the request it got."""
+
+    def __init__(self):
+        self.requests = []
+        web = self
+
+        def page(self):
+            request = head(self.rfile)
+            web.requests.append(request)
+            body = "\n".join(request).encode("latin-1")
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+
+        self.server = Server(page)
+        self.address = f"127.0.0.1:{self.server.port}"
+
+    def close(self):
+        self.server.close()
+
+
+class Connection:
+    """One client connection, over TLS or plain."""
+
+    def __init__(self, port, host="127.0.0.1", tls=True, alpn=None, before=b"", **context):
+        raw = socket.create_connection((host, port), timeout=10)
+        raw.sendall(before)
+        if tls:
+            settings = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            settings.check_hostname, settings.verify_mode = False, ssl.CERT_NONE
+            for name, value in context.items():
+                setattr(settings, name, value)
+            if alpn:
+                settings.set_alpn_protocols(alpn)
+            raw = settings.wrap_socket(raw, server_hostname="wcs.example.com")
+        self.socket, self.stream, self.local = raw, raw.makefile("rb"), raw.getsockname()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        with contextlib.suppress(OSError):
+            self.socket.close()
+            self.stream.close()
+
+    def ask(self, *headers, method="GET", path="/", version="1.1"):
+        """Send a request; return the status and the lines of the answer's head."""
+        lines = [f"{method} {path} HTTP/{version}", *headers, "", ""]
+        self.socket.sendall("\r\n".join(lines).encode("latin-1"))
+        answer = head(self.stream)
+        return (int(answer[0].split()[1]) if answer else None), answer
+
+
+HANDSHAKE = ("Host: wcs.example.com", "Upgrade: websocket", "Connection: Upgrade", f"Sec-WebSocket-Key: {KEY}", "Sec-WebSocket-Version: 13")
+
+
+class Balancer:
+    """haproxy as a master with a worker, on the rendered file."""
+
+    def __init__(self, directory, port, redirect_port):
+        self.port, self.redirect_port = port, redirect_port
+        self.config, self.reload_script, self.stats_socket = (directory / name for name in ("haproxy.cfg", "reload.py", "admin.sock"))
+        self.process = subprocess.Popen([*HAPROXY, "-W", "-f", str(self.config)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.output = []
+        threading.Thread(target=self.output.extend, args=(self.process.stdout,), daemon=True).start()
+
+    def wait(self, condition, seconds=30):
+        end = time.monotonic() + seconds
+        while True:
+            with contextlib.suppress(OSError):
+                if result := condition():
+                    return result
+            assert self.process.poll() is None, self.said()
+            assert time.monotonic() < end, self.said()
+            time.sleep(0.02)
+
+    def said(self):
+        """What haproxy wrote, but for the requests."""
+        return b"".join(line for line in self.output if b"] wcs-balancer~ " not in line).decode()
+
+    def command(self, text):
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(5)
+            connection.connect(str(self.stats_socket))
+            connection.sendall(text.encode() + b"\n")
+            return b"".join(iter(lambda: connection.recv(65536), b"")).decode()
+
+    def servers(self, backend="wcs_back"):
+        """Name of each server: its row of the statistics."""
+        first, *rows = self.command("show stat").lstrip("# ").splitlines()
+        names = first.split(",")
+        table = [dict(zip(names, row.split(","), strict=False)) for row in rows if row]
+        return {row["svname"]: row for row in table if row["pxname"] == backend and row["svname"] not in ("BACKEND", "FRONTEND")}
+
+    def settled(self):
+        """Whether the health check and the agent of every server have been heard."""
+        return all(row["check_status"] == "L7OK" and row["agent_status"] in ("L7OK", "L7STS") for row in self.servers().values())
+
+    def pid(self):
+        return next(line.split()[1] for line in self.command("show info").splitlines() if line.startswith("Pid:"))
+
+    def reload(self, master=None):
+        """What the unit does at a reload."""
+        return subprocess.run([sys.executable, "-I", self.reload_script, str(master or self.process.pid)], capture_output=True, text=True, check=False)
+
+    def connect(self, **options):
+        return Connection(self.port, **options)
+
+    def visit(self, *headers, **options):
+        """One whole handshake; return the name of the node that took it, or the status when none did."""
+        with self.connect(**options) as client:
+            status, _answer = client.ask(*(headers or HANDSHAKE))
+            return client.stream.readline().decode().strip() if status == 101 else status
+
+    def close(self):
+        self.process.terminate()
+        self.process.wait(10)
+
+
+@contextlib.contextmanager
+def balanced(install, directory, *names, **variables):
+    """A balancer with a web server and with nodes of these names, once it has heard of all of them."""
+    nodes, web, port, redirect_port = [Node(name) for name in names], Web(), free_port(), free_port()
+    settings = {
+        "haproxy_lb_bind": ["127.0.0.1", "::1"],
+        "haproxy_lb_port": port,
+        "haproxy_lb_redirect_port": redirect_port,
+        "haproxy_lb_web_address": web.address,
+    } | variables
+
+    def configure(servers, **different):
+        install(directory, haproxy_lb_servers=servers, **settings | different)
+
+    configure([node.variables for node in nodes])
+    balancer = Balancer(directory, port, redirect_port)
+    balancer.configure = configure
+    try:
+        balancer.wait(balancer.settled)
+        yield balancer, nodes, web
+    finally:
+        balancer.close()
+        for end in (web, *nodes):
+            end.close()

@@ -1,0 +1,154 @@
+# Copyright (c) 2026 webcallserver.balancer contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the role documents is what it does, and what it cannot do it refuses in words that help."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import yaml
+from ansible_collections.webcallserver.balancer.tests.unit import websdk
+
+from .conftest import ROLE
+
+DEFAULTS = yaml.safe_load((ROLE / "defaults/main.yml").read_text(encoding="utf-8"))
+SPECS = yaml.safe_load((ROLE / "meta/argument_specs.yml").read_text(encoding="utf-8"))["argument_specs"]
+
+
+def test_defaults_and_specs_agree():
+    assert {name: option["default"] for name, option in SPECS["main"]["options"].items()} == DEFAULTS
+
+
+def test_the_preflight_takes_what_the_role_takes():
+    assert SPECS["preflight"]["options"] == SPECS["main"]["options"]
+
+
+def test_the_readme_names_every_variable_and_no_other():
+    readme = (ROLE / "README.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"websdk_nginx_\w+", readme)) == set(DEFAULTS)
+
+
+@pytest.fixture(name="bundle")
+def fixture_bundle(tmp_path):
+    return websdk.pack(tmp_path / "websdk.tgz")
+
+
+@pytest.fixture(name="problems")
+def fixture_problems(evaluate, bundle):
+    """What the preflight complains about, with good settings but for those given."""
+
+    def problems(**variables):
+        good = {"websdk_nginx_bundle": str(bundle), "websdk_nginx_bundle_sha256": websdk.sha256(bundle)}
+        return evaluate("{{ __websdk_nginx_problems }}", **{**good, **variables})
+
+    return problems
+
+
+URL = "https://example.com/websdk.tgz"
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {},
+        {"websdk_nginx_bundle_sha256": "", "websdk_nginx_bundle_unverified": True},
+        {"websdk_nginx_bundle": URL, "websdk_nginx_bundle_sha256": "A" * 64},
+        {"websdk_nginx_bundle": "http://user@10.0.0.1:8000/a/b.tgz?token=1", "websdk_nginx_bundle_sha256": "A" * 64},
+        {"websdk_nginx_bundle": "/root/websdk.tgz", "websdk_nginx_bundle_remote": True, "websdk_nginx_bundle_sha256": "a" * 64},
+        {"websdk_nginx_bundle": "", "websdk_nginx_bundle_sha256": "", "websdk_nginx_release": "2.0.206-7d9863ae4de6"},
+        {"websdk_nginx_listen": ["80", "*:80", "0.0.0.0:80", "[::]:80", "unix:/run/web.sock", "web.example.com:8180"]},
+        {"websdk_nginx_server_ports": {}},
+        {"websdk_nginx_headers": {}},
+    ],
+)
+def test_good_settings_pass(problems, variables):
+    assert problems(**variables) == []
+
+
+@pytest.mark.parametrize(
+    ("variables", "complaint"),
+    [
+        ({"ansible_facts": {"os_family": "Suse"}}, "This role knows the families Debian and RedHat, this host's is Suse."),
+        ({"websdk_nginx_bundle": ""}, "websdk_nginx_bundle is empty: name the WebSDK's archive, a path on the controller or an https:// address."),
+        (
+            {"websdk_nginx_bundle": "ftp://example.com/a.tgz"},
+            "websdk_nginx_bundle is ftp://example.com/a.tgz: of addresses only https:// and http:// can be used.",
+        ),
+        (
+            {"websdk_nginx_bundle": URL, "websdk_nginx_bundle_remote": True},
+            "websdk_nginx_bundle is an address and websdk_nginx_bundle_remote says that it is a path: unset one of them.",
+        ),
+        (
+            {"websdk_nginx_bundle": "websdk.tgz", "websdk_nginx_bundle_remote": True},
+            "websdk_nginx_bundle is websdk.tgz: a path on the host has to be absolute.",
+        ),
+        (
+            {"websdk_nginx_bundle": "/none.tgz"},
+            "websdk_nginx_bundle is /none.tgz, and there is no such file on the controller: correct the path,"
+            " or set websdk_nginx_bundle_remote to true when it is one on the host.",
+        ),
+        (
+            {"websdk_nginx_bundle_sha256": ""},
+            "websdk_nginx_bundle_sha256 is empty: give the archive's SHA-256, or set websdk_nginx_bundle_unverified to true to take whatever comes.",
+        ),
+        ({"websdk_nginx_bundle_sha256": "abc"}, "websdk_nginx_bundle_sha256 is abc: a SHA-256 has 64 hexadecimal digits."),
+        (
+            {"websdk_nginx_bundle_sha256": "0" * 64},
+            "websdk_nginx_bundle is {bundle}, whose SHA-256 is {sha256} and not websdk_nginx_bundle_sha256:"
+            " get the archive anew, or correct the checksum when it is the right one.",
+        ),
+        ({"websdk_nginx_release": "../x"}, "websdk_nginx_release is ../x: give the name of a directory in /srv/wcs-web/releases."),
+        ({"websdk_nginx_keep_releases": 0}, "websdk_nginx_keep_releases is 0: at least 1, the release that is served, is kept."),
+        *(
+            ({"websdk_nginx_root": root}, f"websdk_nginx_root is {root}: give an absolute path of letters, digits and . + _ -.")
+            for root in ("/", "srv/web", "/srv/../etc", "/srv/a b", "/srv/a;b", "/srv/web/")
+        ),
+        *(
+            ({"websdk_nginx_listen": listen}, f"websdk_nginx_listen is {listen}: give at least one address:port, port or unix:/path.")
+            for listen in ([], ["127.0.0.1"], ["80; root /"], ["8180", "[::1]"], ["::1:8180"], ["unix:relative"])
+        ),
+        *(
+            ({"websdk_nginx_server_ports": ports}, f"websdk_nginx_server_ports is {ports}: give ports from 1 to 65535 for http, https, ws or wss.")
+            for ports in ({"wss": 0}, {"wss": 65536}, {"wss": "443;alert(1)"}, {"rtmp": 1935})
+        ),
+        *(
+            ({"websdk_nginx_index": index}, f"websdk_nginx_index is {index}: give a path that begins with /.")
+            for index in ("", "wcs/", "/a b", "/a;return 500", "/a'b", "/$host")
+        ),
+        *(
+            (
+                {"websdk_nginx_headers": headers},
+                "websdk_nginx_headers has a name or a value that no header can have: names are letters, digits and -, values are one line without a $.",
+            )
+            for headers in ({"X Y": "a"}, {"X": "a\nb"}, {"X;": "a"}, {"": "a"}, {"X": "$host"})
+        ),
+    ],
+)
+def test_bad_settings_are_refused_with_a_remedy(problems, bundle, variables, complaint):
+    assert problems(**variables) == [complaint.format(bundle=bundle, sha256=websdk.sha256(bundle)) if "{bundle}" in complaint else complaint]
+
+
+@pytest.mark.parametrize(
+    ("listen", "probe", "ports"),
+    [
+        (["127.0.0.1:8180"], "127.0.0.1:8180", ["8180"]),
+        (["8080", "[::]:8080"], "127.0.0.1:8080", ["8080"]),
+        (["*:80", "127.0.0.1:8180"], "127.0.0.1:80", ["80", "8180"]),
+        (["0.0.0.0:80"], "127.0.0.1:80", ["80"]),
+        (["[::]:80"], "[::1]:80", ["80"]),
+        (["10.0.0.1:80"], "10.0.0.1:80", ["80"]),
+        (["unix:/run/web.sock", "443"], "localhost", ["443"]),
+    ],
+)
+def test_where_the_site_is_asked_and_what_selinux_is_told(evaluate, listen, probe, ports):
+    assert evaluate("{{ __websdk_nginx_probe }}", websdk_nginx_listen=listen) == probe
+    assert evaluate("{{ __websdk_nginx_ports }}", websdk_nginx_listen=listen) == ports
+
+
+@pytest.mark.parametrize(
+    ("family", "masked", "main"),
+    [("Debian", True, "/etc/nginx/nginx.conf"), ("RedHat", False, "/etc/nginx/nginx.conf"), ("RedHat", True, "/etc/nginx/wcs-web-nginx.conf")],
+)
+def test_which_file_nginx_is_tested_with(evaluate, family, masked, main):
+    assert evaluate("{{ __websdk_nginx_main }}", ansible_facts={"os_family": family}, websdk_nginx_mask_default_site=masked) == main

@@ -25,7 +25,9 @@ class Fleet:
     def __init__(self, name):
         self.name = name
         self.directory = CHECKOUT / ".cache" / "fleet" / name
-        self.hosts = yaml.safe_load((self.directory / "hosts.yml").read_text())["all"]["hosts"]
+        inventory = yaml.safe_load((self.directory / "hosts.yml").read_text())["all"]
+        self.hosts = inventory["hosts"]
+        self.network = inventory["vars"]["fleet_network"]
         self.domain = "balancer.example.com"
         self.ca_file = self.directory / "certificate" / "root.pem"
 

@@ -35,7 +35,7 @@ def test_the_newest_controller_finds_nothing_to_change(fleet):
     inventories = [CHECKOUT / "molecule/default/inventory.yml", CHECKOUT / "molecule/shared/inventory.yml", fleet.directory / "hosts.yml"]
     result = subprocess.run(
         [
-            *(CHECKOUT / "tests/fleet/podman", "run", "--rm", "--privileged", "--network", f"fleet-{fleet.name}"),
+            *(CHECKOUT / "tests/fleet/podman", "run", "--rm", "--privileged", "--network", fleet.network),
             *("--volume", f"{CHECKOUT}:{CHECKOUT}:ro", "--volume", f"{collections}:/usr/share/ansible/collections/ansible_collections:ro"),
             *("--env", f"ANSIBLE_COLLECTIONS_PATH={CHECKOUT}/.cache/installed:/usr/share/ansible/collections"),
             *("--env", "ANSIBLE_PIPELINING=1", "--env", "ANSIBLE_INJECT_FACT_VARS=false", "--env", "ANSIBLE_SSH_CONTROL_PATH_DIR=/tmp/cp"),

@@ -20,7 +20,7 @@ CACHE := .cache
 COLLECTION := $(CACHE)/collections/ansible_collections/webcallserver/balancer
 WEBSDK_VERSION := 2.0.276
 WEBSDK := $(CACHE)/websdk/flashphoner-websdk-$(WEBSDK_VERSION).tgz
-PACKAGES := python3-venv openssh-client npm podman crun netavark aardvark-dns mmdebstrap debian-archive-keyring util-linux shellcheck
+PACKAGES := python3-venv openssh-client npm podman crun netavark aardvark-dns iptables mmdebstrap debian-archive-keyring util-linux shellcheck
 SUITES := bullseye bookworm trixie
 SCENARIOS := default wcs_node haproxy_lb websdk_nginx
 

@@ -24,7 +24,7 @@ PACKAGES := python3-venv openssh-client npm podman crun netavark aardvark-dns ip
 SUITES := bullseye bookworm trixie
 SCENARIOS := default wcs_node haproxy_lb websdk_nginx
 
-.PHONY: help demo test lint unit real sanity release molecule installed up down clean
+.PHONY: help demo test lint unit real sanity molecule installed up down clean
 help:
 	@sed -n 's/^# \(make\)/\1/p' Makefile
 
@@ -53,9 +53,14 @@ $(WEBSDK): | $(CACHE)/packages
 	@mkdir -p $(@D) && cd $(@D) && npm pack --silent @flashphoner/websdk@$(WEBSDK_VERSION) >/dev/null
 	@cd $(@D) && sha256sum --quiet --check $(CURDIR)/tests/fleet/websdk.sha256
 
+# ansible-test hands no variable on to pip; a file reaches it
+$(CACHE)/pip.conf: Makefile
+	@mkdir -p $(CACHE)
+	@printf '[global]\ncert = /machine-ca.crt\n$(if $(PIP_INDEX_URL),index-url = $(PIP_INDEX_URL)\n)' >$@
+
 # A command in a container of a release and a layer, with the checkout where it is on the machine
 in = tests/fleet/podman run --rm --privileged --volume $(CURDIR):$(CURDIR) --workdir $(CURDIR) \
-    --volume /etc/ssl/certs/ca-certificates.crt:/machine-ca.crt:ro --env PIP_CERT=/machine-ca.crt --env PIP_INDEX_URL \
+    --volume /etc/ssl/certs/ca-certificates.crt:/machine-ca.crt:ro --volume $(CURDIR)/$(CACHE)/pip.conf:/etc/pip.conf:ro \
     --env PATH=/opt/tests/bin:/opt/ansible/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
     --env PYTHONDONTWRITEBYTECODE=1 $$(tests/fleet/image $(1) $(2))
 DEPENDENCIES = $$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/ansible_collections
@@ -94,24 +99,22 @@ lint: .venv/test $(COLLECTION)
 	antsibull-changelog lint
 	antsibull-docs lint-collection-docs --plugin-docs .
 
-unit: $(COLLECTION) | $(CACHE)/packages
+unit: $(COLLECTION) $(CACHE)/pip.conf | $(CACHE)/packages
 	$(call in,bookworm,workbench) pytest --quiet -n auto tests/unit
 
 # The two file formats against Java and HAProxy, the agent against the Python and the HAProxy of every release
-real: $(COLLECTION) | $(CACHE)/packages
+real: $(COLLECTION) $(CACHE)/pip.conf | $(CACHE)/packages
 	$(call in,bookworm,workbench) pytest --quiet -p no:cacheprovider tests/java tests/bundle
 	@for suite in $(SUITES); do \
 	    echo "the agent on $$suite"; \
 	    $(call in,$$suite,agent) python3 -m pytest -q --noconftest -p no:cacheprovider tests/unit/roles/wcs_node tests/haproxy_agent || exit 1; \
 	done
 
-sanity: .venv/test installed
-	tests/sanity $(CACHE)/dist/*.tar.gz
-
-# Not part of make test yet: the newest ansible-core, and what Galaxy's importer says
-release: .venv/test installed
-	$(call in,trixie,controller) sh tests/sanity $(CACHE)/dist/*.tar.gz $(DEPENDENCIES)
-	python -m galaxy_importer.main $(CACHE)/dist/*.tar.gz
+# Under the oldest and the newest ansible-core that is supported, and what Galaxy's importer says; ansible-lint has had its turn, and was stricter
+sanity: .venv/test $(CACHE)/pip.conf installed
+	tests/ansible-test $(CACHE)/dist/*.tar.gz
+	$(call in,trixie,controller) sh tests/ansible-test $(CACHE)/dist/*.tar.gz $(DEPENDENCIES)
+	GALAXY_IMPORTER_RUN_ANSIBLE_LINT=false python -m galaxy_importer.main $(CACHE)/dist/*.tar.gz
 
 molecule: $(SCENARIOS:%=molecule-%)
 molecule-%: .venv/test $(WEBSDK) installed

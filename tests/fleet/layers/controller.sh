@@ -6,6 +6,6 @@
 # come from the machine.
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -q
-apt-get install -q -y --no-install-recommends python3-venv openssh-client git
+apt-get install -q -y --no-install-recommends python3-venv openssh-client git shellcheck
 python3 -m venv /opt/ansible
 /opt/ansible/bin/pip install --quiet -r /requirements/controller.txt

@@ -87,14 +87,18 @@ class Fleet:
         """Return the node that a stream is published on."""
         return next(node for node in self.hosts if node.startswith(("wcs", "node")) and stream in [found["name"] for found in self.streams(node)])
 
-    def play(self, playbook, *arguments, inventory=None):
+    @property
+    def inventories(self):
+        """Return the scenario's own inventory and what all fleets share."""
+        return [CHECKOUT / "molecule" / name / "inventory.yml" for name in (self.name, "shared")]
+
+    def play(self, playbook, *arguments, inventories=None, cwd=CHECKOUT):
         """Run a playbook from the installed collection over the fleet."""
-        molecule = CHECKOUT / "molecule"
-        inventories = [inventory or molecule / self.name / "inventory.yml", molecule / "shared" / "inventory.yml", self.directory / "hosts.yml"]
+        inventories = [*(inventories or self.inventories), self.directory / "hosts.yml"]
         return subprocess.run(
             ["ansible-playbook", *(f"--inventory={path}" for path in inventories), playbook, *arguments],
             env=os.environ | {"ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1"},
-            cwd=CHECKOUT,
+            cwd=cwd,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -32,7 +32,7 @@ def test_the_newest_controller_finds_nothing_to_change(fleet):
         ["python", "-c", "import ansible_collections; print(list(ansible_collections.__path__)[0])"], text=True, cwd=CHECKOUT
     ).strip()
     image = subprocess.check_output([CHECKOUT / "tests/fleet/image", "trixie", "controller"], text=True).strip()
-    inventories = [CHECKOUT / "molecule/default/inventory.yml", CHECKOUT / "molecule/shared/inventory.yml", fleet.directory / "hosts.yml"]
+    inventories = [*fleet.inventories, fleet.directory / "hosts.yml"]
     result = subprocess.run(
         [
             *(CHECKOUT / "tests/fleet/podman", "run", "--rm", "--privileged", "--network", fleet.network),
@@ -101,7 +101,7 @@ def test_an_empty_group_of_nodes_is_named(fleet, snapshot, tmp_path):
     inventory = tmp_path / "inventory.yml"
     inventory.write_text(yaml.safe_dump({"wcs_nodes": {"hosts": {}}, "wcs_balancers": {"hosts": {"lb1": None}}}))
     before = snapshot()
-    result = fleet.play(SITE, inventory=inventory)
+    result = fleet.play(SITE, inventories=[inventory, fleet.inventories[1]])
     assert result.returncode != 0
     assert "haproxy_lb_nodes_group" in result.stdout
     assert snapshot() == before

@@ -16,6 +16,7 @@ import tarfile
 import threading
 
 import pytest
+import yaml
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.webcallserver.balancer.plugins.module_utils import _release
 from ansible_collections.webcallserver.balancer.plugins.modules import websdk_release
@@ -399,3 +400,13 @@ def test_what_changes_between_reading_and_unpacking_cannot_escape(tmp_path, good
     _release.unpack(evil, plan, str(tmp_path / "release"))
     assert not (tmp_path / "evil").exists()
     assert sorted(os.listdir(tmp_path / "release")) == ["doc", "examples", "flashphoner.js", "package.json"]
+
+
+def test_the_examples_do_what_they_say(run, site, good, tmp_path):
+    """The documented tasks one after the other; an archive of the tests' own, and what came of another one, stand for the named ones."""
+    before = run(src=another(tmp_path, "2.0.206"))["release"]
+    install, back = (task["webcallserver.balancer.websdk_release"] for task in yaml.safe_load(websdk_release.EXAMPLES))
+    assert run(**install | {"path": site, "src": good, "sha256": websdk.sha256(good)})["changed"]
+    assert back["release"].startswith("2.0.206-")
+    assert run(**back | {"path": site, "release": before})["release"] == before
+    assert (site / "wcs" / "package.json").read_bytes() == b'{"version": "2.0.206"}'

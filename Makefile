@@ -114,7 +114,7 @@ real: $(COLLECTION) $(CACHE)/pip.conf | $(CACHE)/packages
 sanity: .venv/test $(CACHE)/pip.conf installed
 	tests/ansible-test $(CACHE)/dist/*.tar.gz
 	$(call in,trixie,controller) sh tests/ansible-test $(CACHE)/dist/*.tar.gz $(DEPENDENCIES)
-	GALAXY_IMPORTER_RUN_ANSIBLE_LINT=false python -m galaxy_importer.main $(CACHE)/dist/*.tar.gz
+	cd $(CACHE) && GALAXY_IMPORTER_RUN_ANSIBLE_LINT=false python -m galaxy_importer.main dist/*.tar.gz
 
 molecule: $(SCENARIOS:%=molecule-%)
 molecule-%: .venv/test $(WEBSDK) installed

@@ -66,7 +66,7 @@ def templar(etc, installed):
         everything = load("defaults/main.yml") | load("vars/main.yml")
         everything |= {
             "ansible_managed": "Ansible managed",
-            "groups": {"wcs_nodes": list(hosts)},
+            "groups": {"wcs_nodes": list(hosts), "origins": ["origin1"], "edges": ["edge1", "edge2"], "empty": []},
             "hostvars": hosts,
             "haproxy_lb_domain": "wcs.example.com",
             "haproxy_lb_certificate": "wcs.example.com.crt",

@@ -148,8 +148,11 @@ class Balancer:
     def __init__(self, directory, port, redirect_port):
         self.port, self.redirect_port, self.backends = port, redirect_port, ["wcs_back"]
         self.config, self.reload_script, self.stats_socket = (directory / name for name in ("haproxy.cfg", "reload.py", "admin.sock"))
-        self.process = subprocess.Popen([*HAPROXY, "-W", "-f", str(self.config)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self.output = []
+        self.start()
+
+    def start(self):
+        self.process = subprocess.Popen([*HAPROXY, "-W", "-f", str(self.config)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         threading.Thread(target=self.output.extend, args=(self.process.stdout,), daemon=True).start()
 
     def wait(self, condition, seconds=30):
@@ -191,6 +194,11 @@ class Balancer:
     def reload(self, master=None):
         """What the unit does at a reload."""
         return subprocess.run([sys.executable, "-I", self.reload_script, str(master or self.process.pid)], capture_output=True, text=True, check=False)
+
+    def restart(self):
+        self.close()
+        self.start()
+        self.wait(self.settled)
 
     def connect(self, port=None, **options):
         return Connection(port or self.port, **options)

@@ -8,6 +8,7 @@
 # make sanity  ansible-test                   make molecule   every scenario
 # make real    the modules and the agent against Java, HAProxy and every Python
 # make fuzz    200,000 statistics pages and clients against the agent
+# make browser the default scenario's fleet, and a real browser on it
 # make up, make down                          a fleet that stays up, see CONTRIBUTING.md
 
 SHELL := /bin/bash
@@ -25,7 +26,7 @@ PACKAGES := python3-venv openssh-client npm podman crun netavark aardvark-dns ip
 SUITES := bullseye bookworm trixie
 SCENARIOS := default wcs_node haproxy_lb websdk_nginx
 
-.PHONY: help demo test lint unit real fuzz sanity molecule installed up down clean
+.PHONY: help demo test lint unit real fuzz sanity molecule installed up down browser clean
 help:
 	@sed -n 's/^# \(make\)/\1/p' Makefile
 
@@ -123,6 +124,11 @@ sanity: .venv/test $(CACHE)/pip.conf installed
 molecule: $(SCENARIOS:%=molecule-%)
 molecule-%: .venv/test $(WEBSDK) installed
 	molecule test --scenario-name $*
+
+# One file of the default scenario's tests, over its fleet, which stays up
+browser: SCENARIO := default
+browser: up
+	PYTEST_ADDOPTS='-k test_browser' molecule verify --scenario-name default
 
 # A scenario's fleet that stays up: make up SCENARIO=haproxy_lb, then molecule converge and verify as often as you like
 SCENARIO ?= default

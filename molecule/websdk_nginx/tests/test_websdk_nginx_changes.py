@@ -114,7 +114,3 @@ def test_a_release_comes_goes_and_is_left_behind(fleet, next_release):
     assert set(said) == set(fleet.hosts)
     assert all(newer in words for words in said.values()), said
     assert served(fleet) == dict.fromkeys(fleet.hosts, (newer, PAGE))
-
-
-def test_nginx_has_no_complaint(fleet):
-    assert {host: fleet.run(host, "nginx -t -q 2>&1") for host in fleet.hosts} == dict.fromkeys(fleet.hosts, "")

@@ -26,7 +26,7 @@
 #include <unistd.h>
 
 /* Longer than the five seconds a balancer may wait for a node that hangs before it tries the next */
-#define PATIENCE 8.0
+#define PATIENCE 7.0
 #define ECHO_PATIENCE 10.0
 #define MESSAGE 64
 

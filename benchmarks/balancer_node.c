@@ -71,8 +71,7 @@ static int serve(struct end *end)
     if (!strstr(end->request, "\r\n\r\n"))
         return end->got < (int)sizeof end->request - 1;
     if (end->port == 8081) {
-        if (write(end->fd, PAGE, sizeof PAGE - 1) < 0)
-            return 0;
+        send(end->fd, PAGE, sizeof PAGE - 1, 0);
         return 0;
     }
     struct timespec time;
@@ -111,8 +110,7 @@ int main(void)
                 continue;
             }
             const char *word = down ? DOWN : UP;
-            if (write(fd, word, strlen(word)) < 0)
-                perror("agent");
+            send(fd, word, strlen(word), 0);
             close(fd);
         }
     }

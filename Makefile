@@ -25,7 +25,7 @@ WEBSDK_VERSION := 2.0.276
 WEBSDK := $(CACHE)/websdk/flashphoner-websdk-$(WEBSDK_VERSION).tgz
 PACKAGES := python3-venv openssh-client npm podman crun netavark aardvark-dns iptables mmdebstrap debian-archive-keyring util-linux shellcheck
 SUITES := bullseye bookworm trixie
-SCENARIOS := default wcs_node haproxy_lb websdk_nginx
+SCENARIOS := default wcs_node haproxy_lb websdk_nginx cdn
 
 .PHONY: help demo test lint unit real fuzz sanity molecule installed up down browser ports ports-all clean
 help:

@@ -116,6 +116,7 @@ real: $(COLLECTION) $(CACHE)/pip.conf | $(CACHE)/packages
 
 fuzz: $(CACHE)/pip.conf | $(CACHE)/packages
 	$(call in,trixie,agent) env WCS_AGENT_EXAMPLES=2000 python3 -m pytest -q --noconftest -p no:cacheprovider tests/unit/roles/wcs_node/test_wcs_agent_fuzz.py
+
 # In the first round each family and each firewall comes once; nothing but Python runs on the nodes
 ports: ROUNDS := -k round1
 ports ports-all: export FLEET_NAME := ports

@@ -35,7 +35,7 @@ For tests.
 %install
 cp -a /tmp/build/$package/. %{buildroot}
 %files
-$(find "$package" ! -type d -printf '"/%P"\n')
+$(find "$package" \( ! -type d -o -empty \) -printf '"/%P"\n')
 END
     rpmbuild --quiet -bb --define '_rpmdir /srv/rpm' --define '_build_id_links none' "$package.spec"
 done

@@ -128,8 +128,13 @@ def test_a_node_that_left_the_list_keeps_its_sessions(fleet, balancer):
     assert len(files(fleet, balancer)) == 2
 
 
+def in_service(fleet, balancer, expected):
+    """Whether this file is in place, the other one is its copy, and nothing else lies around."""
+    return files(fleet, balancer) == {CONFIG: expected, f"{CONFIG}.last-good": expected} and status(fleet, balancer, request(UPGRADE)) == 101
+
+
 def test_a_port_of_somebody_else_is_found_out_and_everything_put_back(fleet, balancer):
-    before = files(fleet, balancer)
+    before = files(fleet, balancer)[CONFIG]
     fleet.run(balancer, "systemd-run --unit=somebody --collect python3 -m http.server 8082")
     try:
         result = apply(fleet, balancer, haproxy_lb_redirect_port=8082)
@@ -138,13 +143,11 @@ def test_a_port_of_somebody_else_is_found_out_and_everything_put_back(fleet, bal
         assert "haproxy_lb_redirect_port" in result.stdout
     finally:
         fleet.run(balancer, "systemctl stop somebody")
-    assert files(fleet, balancer) == before
-    assert status(fleet, balancer, request(UPGRADE)) == 101
+    assert in_service(fleet, balancer, before)
 
 
 def test_what_haproxy_would_reject_never_reaches_it(fleet, balancer):
-    before = files(fleet, balancer)
+    before = files(fleet, balancer)[CONFIG]
     result = apply(fleet, balancer, haproxy_lb_timeout_tunnel="1000d")
     assert result.returncode != 0
-    assert files(fleet, balancer) == before
-    assert status(fleet, balancer, request(UPGRADE)) == 101
+    assert in_service(fleet, balancer, before)

@@ -47,14 +47,14 @@ SCENARIOS = (
     Scenario("80 % full, half the nodes half as big", 0.8, small=0.5),
 )
 
-# graded None: the how-to's script; every: seconds from poll to poll; maxconn: the balancer counts too, and weighs nodes by their size
-Policy = namedtuple("Policy", "name every graded maxconn slowstart instant", defaults=(False, 0, False))
+# graded None: the how-to's script; every: seconds from poll to poll; maxconn: the balancer counts too; sized: and weighs the nodes by that
+Policy = namedtuple("Policy", "name every graded maxconn sized slowstart instant", defaults=(False, False, 0, False))
 POLICIES = (
     Policy("how-to: `up 100%` or `down`, asked every 5 s", 5, None),
     Policy("the same, and `maxconn` at the limit", 5, None, maxconn=True),
     Policy("ours without grades, asked every second", 1, False, slowstart=10),
     Policy("**ours, graded, asked every second**", 1, True, slowstart=10),
-    Policy("**the same, and `maxconn` at the limit**", 1, True, maxconn=True, slowstart=10),
+    Policy("**the same, and `maxconn` at the limit**", 1, True, maxconn=True, sized=True, slowstart=10),
     Policy("floor: least loaded, known at once", 1, None, instant=True),
 )
 
@@ -79,27 +79,29 @@ class Node:
         self.average = CPU_LIMIT * scenario.load
         limit = {"cpu": CPU_LIMIT} if scenario.measure == "cpu" else {"publishers": capacity}
         self.meter = wcs_agent.Meter(wcs_agent.make_settings({"limits": limit, "graded": bool(policy.graded)}))
-        self.verdict, self.line = None, b"up 100%\n"
+        self.verdict = None
         self.up, self.percent, self.since, self.turn = True, 100, -math.inf, 0.0
 
     def sample(self, now: float, chance: random.Random) -> None:
         """Measure and judge, as the node does once a second."""
-        value = self.sessions
-        if self.scenario.measure == "cpu":
-            used = CPU_LIMIT * self.sessions / self.capacity
-            self.average += (used - self.average) / LOAD_AVERAGE
-            value = self.average if self.policy.graded is None else self.meter._smooth("cpu", max(0.0, min(100.0, chance.gauss(used, CPU_NOISE))), now)
+        value, used = self.sessions, CPU_LIMIT * self.sessions / self.capacity
+        self.average += (used - self.average) / LOAD_AVERAGE
         if self.policy.graded is None:
-            limit = CPU_LIMIT if self.scenario.measure == "cpu" else self.capacity
-            self.line = b"down\n" if value >= limit else b"up 100%\n"
-        else:
-            limits = self.meter.settings.limits
-            self.verdict = wcs_agent.decide(limits, wcs_agent.Reading({self.scenario.measure: value}, now), self.verdict)
-            self.line = wcs_agent.reply(self.verdict)
+            return
+        if self.scenario.measure == "cpu":
+            value = self.meter._smooth("cpu", max(0.0, min(100.0, chance.gauss(used, CPU_NOISE))), now)
+        self.verdict = wcs_agent.decide(self.meter.settings.limits, wcs_agent.Reading({self.scenario.measure: value}, now), self.verdict)
 
-    def hear(self, now: float) -> bool:
+    def reply(self) -> bytes:
+        """Return what the node's agent says when it is asked; the how-to's looks at that moment."""
+        if self.policy.graded is not None:
+            return wcs_agent.reply(self.verdict)
+        reached = self.average >= CPU_LIMIT if self.scenario.measure == "cpu" else self.sessions >= self.capacity
+        return b"down\n" if reached else b"up 100%\n"
+
+    def hear(self, line: bytes, now: float) -> bool:
         """Take the agent's line as HAProxy does, and say whether the node went up or down."""
-        words = self.line.partition(b"#")[0].split()
+        words = line.partition(b"#")[0].split()
         was, self.up = self.up, words[0] == b"up"
         for word in words:
             if word.endswith(b"%"):
@@ -110,8 +112,9 @@ class Node:
 
     def weight(self, now: float) -> float:
         """Return the weight that counts; one that has just come up has less of it."""
-        weight = self.percent * (self.capacity / CAPACITY if self.policy.maxconn else 1)
-        return weight * max(0.05, (now - self.since) / self.policy.slowstart) if now - self.since < self.policy.slowstart else weight
+        weight = self.percent * (self.capacity / CAPACITY if self.policy.sized else 1)
+        ramp = (now - self.since) / self.policy.slowstart if self.policy.slowstart else 1
+        return weight * min(1, max(0.05, ramp))
 
 
 def choose(nodes: list, policy: Policy, now: float):
@@ -146,8 +149,9 @@ class Pool:
         for node in self.nodes:
             for _session in range(round(scenario.load * node.capacity)):
                 self._begin(node, self._duration())
-            self._later(self.chance.random(), self.sample, node)
-            self._later(1 + self.chance.random() * policy.every, self.poll, node)
+            if not policy.instant:
+                self._later(self.chance.random(), self.sample, node)
+                self._later(1 + self.chance.random() * policy.every, self.poll, node)
         self._later(0, self.flow)
 
     def run(self, until: float) -> None:
@@ -209,7 +213,7 @@ class Pool:
 
     def poll(self, node: Node) -> None:
         """The balancer asks an agent."""
-        self.flaps += node.hear(self.now)
+        self.flaps += node.hear(node.reply(), self.now)
         self._later(self.policy.every, self.poll, node)
 
     def look(self) -> None:
@@ -253,7 +257,9 @@ def table(results: dict) -> str:
         for policy in POLICIES:
             cells = zip(*(results[scenario.name, policy.name, size] for size in SIZES))
             wordings = ("{:.0f} %", "{:.2f} %", "{:.3f}", "{:.0f}")
-            lines.append(f"| {policy.name} | " + " | ".join(" / ".join(wording.format(value) for value in cell) for wording, cell in zip(wordings, cells)) + " |")
+            lines.append(
+                f"| {policy.name} | " + " | ".join(" / ".join(wording.format(value) for value in cell) for wording, cell in zip(wordings, cells)) + " |"
+            )
         lines.append("")
     return "\n".join(lines)
 
@@ -264,7 +270,7 @@ def main() -> None:
     parser.add_argument("--json", metavar="PATH", help="write the figures there")
     parser.add_argument("--table", metavar="PATH", help="write the tables there, into the page between its marks")
     options = parser.parse_args()
-    warm, seconds, seeds = (300, 300, 1) if options.quick else (900, 1800, 3)
+    warm, seconds, seeds = (200, 200, 1) if options.quick else (600, 1200, 3)
     cases = [(scenario, policy, size, warm, seconds, seeds) for scenario in SCENARIOS for policy in POLICIES for size in SIZES]
     with ProcessPoolExecutor() as workers:
         results = {(case[0].name, case[1].name, case[2]): result for case, result in zip(cases, workers.map(simulate, cases))}

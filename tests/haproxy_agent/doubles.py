@@ -278,15 +278,15 @@ class Statistics:
 class Service:
     """The agent as a process of its own."""
 
-    def __init__(self, directory, page_port, **environment):
-        self.directory, self.port = directory, free_port()
-        self.environment = {**environment, **{f"{name}_DIRECTORY": str(directory) for name in ("CONFIGURATION", "STATE", "RUNTIME")}}
+    def __init__(self, directory, page_port, before=""):
+        self.directory, self.port, self.before = directory, free_port(), before
+        self.environment = {f"{name}_DIRECTORY": str(directory) for name in ("CONFIGURATION", "STATE", "RUNTIME")}
         settings = {"port": self.port, "limits": {"publishers": 10}, "hysteresis": {"hold": 0}, "statistics": {"port": page_port}}
         (directory / "agent.json").write_text(json.dumps(settings))
         self.start()
 
     def command(self, *arguments):
-        main = f"import sys; sys.path.insert(0, {str(PLACE)!r}); import wcs_agent; sys.exit(wcs_agent.main(sys.argv[1:]))"
+        main = f"{self.before}\nimport sys; sys.path.insert(0, {str(PLACE)!r}); import wcs_agent; sys.exit(wcs_agent.main(sys.argv[1:]))"
         return [sys.executable, "-I", "-S", "-c", main, *arguments]
 
     def start(self):

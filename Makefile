@@ -7,6 +7,7 @@
 # make lint    every static check             make unit       tests without a fleet
 # make sanity  ansible-test                   make molecule   every scenario
 # make real    the modules and the agent against Java, HAProxy and every Python
+# make fuzz    200,000 statistics pages and clients against the agent
 # make up, make down                          a fleet that stays up, see CONTRIBUTING.md
 
 SHELL := /bin/bash
@@ -24,7 +25,7 @@ PACKAGES := python3-venv openssh-client npm podman crun netavark aardvark-dns ip
 SUITES := bullseye bookworm trixie
 SCENARIOS := default wcs_node haproxy_lb websdk_nginx
 
-.PHONY: help demo test lint unit real sanity molecule installed up down clean
+.PHONY: help demo test lint unit real fuzz sanity molecule installed up down clean
 help:
 	@sed -n 's/^# \(make\)/\1/p' Makefile
 
@@ -109,6 +110,9 @@ real: $(COLLECTION) $(CACHE)/pip.conf | $(CACHE)/packages
 	    echo "the agent on $$suite"; \
 	    $(call in,$$suite,agent) python3 -m pytest -q --noconftest -p no:cacheprovider tests/unit/roles/wcs_node tests/haproxy_agent || exit 1; \
 	done
+
+fuzz: $(CACHE)/pip.conf | $(CACHE)/packages
+	$(call in,trixie,agent) env WCS_AGENT_EXAMPLES=2000 python3 -m pytest -q --noconftest -p no:cacheprovider tests/unit/roles/wcs_node/test_wcs_agent_fuzz.py
 
 # Under the oldest and the newest ansible-core that is supported, and what Galaxy's importer says; ansible-lint has had its turn, and was stricter
 sanity: .venv/test $(CACHE)/pip.conf installed

@@ -14,6 +14,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import socket
 import statistics
 import subprocess
@@ -186,6 +187,8 @@ class Server:
 
 def poll(client, server, connections, seconds, rate=0, idle=0) -> dict:
     """Poll a server and return what that took."""
+    if server.process.poll() is not None:
+        sys.exit(f"{server.name} has ended")
     before = server.cpu()
     done = subprocess.run([client, str(server.port), str(connections), str(seconds), str(rate), str(idle)], check=True, stdout=subprocess.PIPE, text=True)
     polls, errors, took, p50, p99 = (float(field) for field in done.stdout.split())
@@ -247,7 +250,7 @@ def ratio(results, others, key):
 
 def measure(servers, client, options) -> dict:
     """Run all measurements, the servers in turns."""
-    rounds, seconds = (3, 0.3) if options.quick else (8, 1)
+    rounds, seconds = (3, 0.3) if options.quick else (6, 1)
     for number in range(rounds):
         for server in servers if number % 2 == 0 else servers[::-1]:
             for connections in (1, 50):
@@ -340,6 +343,7 @@ def main() -> None:
     parser.add_argument("--json", metavar="PATH", help="write the ratios there")
     parser.add_argument("--table", metavar="PATH", help="write the table there, as a page")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_caught: sys.exit("ended"))  # so that what was started is stopped
     servers = []
     with tempfile.TemporaryDirectory() as directory:
         client = compiled(Path(directory), "agent_client.c")

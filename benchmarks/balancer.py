@@ -356,7 +356,7 @@ def overload(kind, directory, times) -> dict:
 
 
 def check_seconds(directory, files) -> dict:
-    """Let haproxy read configurations of many servers."""
+    """Let haproxy read configurations of many servers; the best of five, since only others can make it slower."""
     took = {}
     for size in SIZES:
         place = directory / f"check{size}.cfg"
@@ -366,7 +366,7 @@ def check_seconds(directory, files) -> dict:
             begin = time.monotonic()
             run("haproxy", "-c", "-f", place)
             samples.append(time.monotonic() - begin)
-        took[size] = statistics.median(samples)
+        took[size] = min(samples)
     return took
 
 

@@ -18,8 +18,8 @@ def findings(fleet):
     root = fleet.ca_file.read_text()
     fleet.run("visitor", f"cat >/run/root.pem <<'EOF'\n{root}\nEOF\nrm -f /run/findings.json")
     # Its exit status counts findings
-    command = "testssl --quiet --color 0 --warnings off --ip one --add-ca /run/root.pem --jsonfile /run/findings.json"
-    fleet.host("visitor").run(f"{command} https://{fleet.domain}:443/")
+    command = "testssl --quiet --color 0 --warnings off --add-ca /run/root.pem --jsonfile /run/findings.json"
+    fleet.host("visitor").run(f"{command} --ip={fleet.address('lb1')} https://{fleet.domain}:443/")
     return {found["id"]: found for found in json.loads(fleet.run("visitor", "cat /run/findings.json"))}
 
 

@@ -9,8 +9,8 @@ import json
 import pytest
 
 HARMLESS = {"OK", "INFO", "LOW", "DEBUG"}
-# A throw-away authority revokes nothing
-NOT_OURS = {"cert_revocation"}
+# A throw-away authority revokes nothing, and Debian's OpenSSL has no GOST to try
+NOT_OURS = {"cert_revocation", "engine_problem"}
 
 
 @pytest.fixture(scope="module")
@@ -36,4 +36,5 @@ def test_only_the_two_good_protocols(findings):
 
 
 def test_forward_secrecy(findings):
-    assert findings["FS"]["severity"] == "OK"
+    """Older releases of testssl.sh call it PFS."""
+    assert (findings.get("FS") or findings["PFS"])["severity"] == "OK"

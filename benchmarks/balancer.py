@@ -46,6 +46,7 @@ ASKED = {"howto": 300, "ours": 8000}
 # How often the agent is asked, in seconds
 POLL = {"howto": 5, "ours": 1}
 DIRECTORY = "/DIRECTORY"
+SCRIPTS = ("reload.py", "tickets.py")
 
 # The how-to's listing under the global and defaults sections that Debian ships, as it says to leave them
 HOWTO = f"""
@@ -105,13 +106,13 @@ class Kind:
     name: str
     configuration: str
     bundle: str
-    # The unit's reload, when it is more than a signal
-    reload: str | None = None
+    # What its units run, by name
+    scripts: dict = field(default_factory=dict)
     cpu: list = field(default_factory=list)
 
 
 def rendered(directory) -> dict:
-    """Render the role's files as the role does: haproxy.cfg for two nodes, the unit's reload, and haproxy.cfg for many servers."""
+    """Render the role's files as the role does: haproxy.cfg for two nodes and its scripts, and haproxy.cfg for many servers."""
     two = [{"name": name, "address": address} for name, (address, _gateway) in NODES.items()]
     many = [{"name": f"wcs{number:05}", "address": f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"} for number in range(1, max(SIZES) + 1)]
     variables = {
@@ -124,7 +125,7 @@ def rendered(directory) -> dict:
         "__haproxy_lb_socket": f"{DIRECTORY}/admin.sock",
         "__haproxy_lb_state_file": f"{DIRECTORY}/server-state",
     }
-    wanted = {"haproxy.cfg": ("haproxy.cfg.j2", two), "reload.py": ("reload.py.j2", two)}
+    wanted = {name: (f"{name}.j2", two) for name in ("haproxy.cfg", *SCRIPTS)}
     wanted |= {f"{size}.cfg": ("haproxy.cfg.j2", many[:size]) for size in SIZES}
     tasks = [
         {"ansible.builtin.template": {"src": str(ROLE / "templates" / source), "dest": str(directory / target)}, "vars": {"haproxy_lb_servers": servers}}
@@ -153,11 +154,22 @@ def bundle(directory, name, *key) -> str:
 def kinds(directory, files) -> list:
     rsa = bundle(directory, "rsa", "rsa:2048")
     ecdsa = bundle(directory, "ecdsa", "ec", "-pkeyopt", "ec_paramgen_curve:P-256")
+    scripts = {name: files[name] for name in SCRIPTS}
     return [
         Kind("howto", HOWTO, rsa),
-        Kind("ours", files["haproxy.cfg"], ecdsa, files["reload.py"]),
-        Kind("ours, RSA", files["haproxy.cfg"], rsa, files["reload.py"]),
+        Kind("ours", files["haproxy.cfg"], ecdsa, scripts),
+        Kind("ours, RSA", files["haproxy.cfg"], rsa, scripts),
     ]
+
+
+def placed(directory, kind, configuration):
+    """Put in a directory what a balancer starts with."""
+    (directory / "certs").mkdir(parents=True)
+    (directory / "certs" / f"{DOMAIN}.pem").write_text(kind.bundle)
+    for name, text in {"haproxy.cfg": configuration, **kind.scripts}.items():
+        (directory / name).write_text(text.replace(DIRECTORY, str(directory)))
+    if "tickets.py" in kind.scripts:
+        run(sys.executable, "-I", directory / "tickets.py")
 
 
 class World:
@@ -170,10 +182,7 @@ class World:
         self.kind, self.number = kind, next(self.numbers)
         self.tools, self.directory = directory, directory / f"world{self.number}"
         self.processes, self.nodes = [], {}
-        (self.directory / "certs").mkdir(parents=True)
-        (self.directory / "certs" / f"{DOMAIN}.pem").write_text(kind.bundle)
-        for name, text in (("haproxy.cfg", kind.configuration), ("reload.py", kind.reload or "")):
-            (self.directory / name).write_text(text.replace(DIRECTORY, str(self.directory)))
+        placed(self.directory, kind, kind.configuration)
         self.running.append(self)
         self.connect()
         for name in NODES:
@@ -254,7 +263,7 @@ class World:
 
     def reload(self):
         """Do what systemctl reload does."""
-        if self.kind.reload:
+        if "reload.py" in self.kind.scripts:
             run("ip", "netns", "exec", self.namespace("lb"), sys.executable, "-I", self.directory / "reload.py", self.master.pid)
         else:
             self.master.send_signal(signal.SIGUSR2)
@@ -353,15 +362,15 @@ def overload(kind, directory, times) -> dict:
     return {"samples": samples, "sessions": sessions, "failed": failures, "misled": after - before, "held": count, "dropped": count - alive}
 
 
-def check_seconds(directory, files, times) -> dict:
+def check_seconds(kind, directory, files, times) -> dict:
     """Let haproxy read configurations of many servers; the least CPU time, since others can only make it slower."""
     took = {}
     for size in SIZES:
-        place, samples = directory / f"check{size}.cfg", []
-        place.write_text(files[f"{size}.cfg"].replace(DIRECTORY, str(directory / "check")))
+        place, samples = directory / f"check{size}", []
+        placed(place, kind, files[f"{size}.cfg"])
         for _number in range(times):
             before = resource.getrusage(resource.RUSAGE_CHILDREN)
-            run("haproxy", "-c", "-f", place)
+            run("haproxy", "-c", "-f", place / "haproxy.cfg")
             after = resource.getrusage(resource.RUSAGE_CHILDREN)
             samples.append(after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
         took[size] = min(samples)
@@ -386,9 +395,7 @@ def measure(directory, compared, files, options) -> dict:
             running = {(kind.name, event): pool.submit(failover, kind, directory, event) for kind in both for event in EVENTS}
             lost.append({key: task.result() for key, task in running.items()})
         overloaded = {name: task.result() for name, task in busy.items()}
-    (directory / "check" / "certs").mkdir(parents=True)
-    (directory / "check" / "certs" / f"{DOMAIN}.pem").write_text(both[1].bundle)
-    return {"held": held, "lost": lost, "overloaded": overloaded, "check": check_seconds(directory, files, checks)}
+    return {"held": held, "lost": lost, "overloaded": overloaded, "check": check_seconds(both[1], directory, files, checks)}
 
 
 # ---- what is said ----

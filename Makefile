@@ -154,5 +154,5 @@ installed: .venv/run
 	@ansible-galaxy collection build --output-path $(CACHE)/dist >/dev/null
 	@ansible-galaxy collection install --force --no-deps --collections-path $(CACHE)/installed $(CACHE)/dist/*.tar.gz >/dev/null
 
-bench-balancer: | $(CACHE)/packages
+bench-balancer: $(CACHE)/pip.conf | $(CACHE)/packages
 	$(call in,bookworm,bench) python3 benchmarks/balancer.py

@@ -7,9 +7,6 @@
 # make lint    every static check             make unit       tests without a fleet
 # make sanity  ansible-test                   make molecule   every scenario
 # make real    the modules and the agent against Java, HAProxy and every Python
-# make fuzz    200,000 statistics pages and clients against the agent
-# make browser the default scenario's fleet, and a real browser on it
-# make ports   nodes of every family under every firewall, scanned from outside; make ports-all takes every pair of them
 # make up, make down                          a fleet that stays up, see CONTRIBUTING.md
 
 SHELL := /bin/bash
@@ -27,7 +24,7 @@ PACKAGES := python3-venv openssh-client npm podman crun netavark aardvark-dns ip
 SUITES := bullseye bookworm trixie
 SCENARIOS := default wcs_node haproxy_lb websdk_nginx
 
-.PHONY: help demo test lint unit real fuzz sanity molecule installed up down browser ports ports-all clean
+.PHONY: help demo test lint unit real sanity molecule installed up down clean
 help:
 	@sed -n 's/^# \(make\)/\1/p' Makefile
 
@@ -81,17 +78,16 @@ demo: .venv/run $(COLLECTION) $(WEBSDK)
 	@tests/fleet/welcome demo
 
 clean:
-	@for fleet in demo ports $(SCENARIOS); do \
+	@for fleet in demo $(SCENARIOS); do \
 	    if [ -d $(CACHE)/fleet/$$fleet ]; then \
-	        inventory=$$(ls -U {molecule,tests}/$$fleet/inventory.yml molecule/default/inventory.yml 2>/dev/null | head -1); \
-	        FLEET_NAME=$$fleet ansible-playbook -i $$inventory molecule/shared/destroy.yml; \
+	        FLEET_NAME=$$fleet ansible-playbook -i $$(test -d molecule/$$fleet && echo molecule/$$fleet || echo molecule/default)/inventory.yml molecule/shared/destroy.yml; \
 	    fi; \
 	done
 	rm -rf .venv $(CACHE) artifacts
 
 # ---- the tests ----
 
-test: lint unit real ports sanity molecule
+test: lint unit real sanity molecule
 	@echo "everything passed"
 
 lint: .venv/test $(COLLECTION)
@@ -114,16 +110,6 @@ real: $(COLLECTION) $(CACHE)/pip.conf | $(CACHE)/packages
 	    $(call in,$$suite,agent) python3 -m pytest -q --noconftest -p no:cacheprovider tests/unit/roles/wcs_node tests/haproxy_agent || exit 1; \
 	done
 
-fuzz: $(CACHE)/pip.conf | $(CACHE)/packages
-	$(call in,trixie,agent) env WCS_AGENT_EXAMPLES=2000 python3 -m pytest -q --noconftest -p no:cacheprovider tests/unit/roles/wcs_node/test_wcs_agent_fuzz.py
-# In the first round each family and each firewall comes once; nothing but Python runs on the nodes
-ports: ROUNDS := -k round1
-ports ports-all: export FLEET_NAME := ports
-ports ports-all: .venv/test $(COLLECTION)
-	ansible-playbook -i tests/ports/inventory.yml molecule/shared/create.yml
-	pytest --quiet tests/ports $(ROUNDS); status=$$?; \
-	ansible-playbook -i tests/ports/inventory.yml molecule/shared/destroy.yml && exit $$status
-
 # Under the oldest and the newest ansible-core that is supported, and what Galaxy's importer says; ansible-lint has had its turn, and was stricter
 sanity: .venv/test $(CACHE)/pip.conf installed
 	tests/ansible-test $(CACHE)/dist/*.tar.gz
@@ -133,11 +119,6 @@ sanity: .venv/test $(CACHE)/pip.conf installed
 molecule: $(SCENARIOS:%=molecule-%)
 molecule-%: .venv/test $(WEBSDK) installed
 	molecule test --scenario-name $*
-
-# One file of the default scenario's tests, over its fleet, which stays up
-browser: SCENARIO := default
-browser: up
-	PYTEST_ADDOPTS='-k test_browser' molecule verify --scenario-name default
 
 # A scenario's fleet that stays up: make up SCENARIO=haproxy_lb, then molecule converge and verify as often as you like
 SCENARIO ?= default

@@ -13,9 +13,7 @@ export LC_ALL=C
 
 # The server names an address for every port, whether it was configured by address or by port.
 sshd -T 2>/dev/null | sed -n 's/^listenaddress .*:\([0-9]*\)$/ssh \1/p'
-# systemd may listen in place of the server.
-systemctl show --property=Listen ssh.socket sshd.socket 2>/dev/null | sed -n 's/^Listen=\(.*:\)\{0,1\}\([0-9][0-9]*\) (Stream)$/ssh \2/p'
-# The processes of this connection know the port that it uses, whatever listens there; sudo hides it from this one.
+# A port that systemd listens on in place of the server is known to the processes of this connection alone; sudo hides it from this one.
 process=$$
 while [ "$process" -gt 1 ]; do
     tr '\0' '\n' <"/proc/$process/environ" | sed -n 's/^SSH_CONNECTION=.* /ssh /p' | grep . && break

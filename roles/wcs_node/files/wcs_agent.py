@@ -14,8 +14,8 @@ import errno
 import json
 import math
 import os
+import queue
 import re
-import select
 import signal
 import socket
 import sys
@@ -1022,7 +1022,7 @@ class Daemon:
     def __init__(self):
         self.agent = Agent(load_settings(SETTINGS), STATE_DIRECTORY, self._log)
         self.listener = self.thread = self.bound = None
-        self.signals, self.signalled = os.pipe()
+        self.signals = queue.SimpleQueue()
         self.told = None  # when the watchdog was last told, and how often it wants to be
         self.telling = int(os.environ.get("WATCHDOG_USEC") or 0) / 3e6
 
@@ -1045,22 +1045,23 @@ class Daemon:
     def _loop(self) -> None:
         deadline = time.monotonic() + INTERVAL
         while True:
-            # not a queue or a lock with a timeout: before Python 3.11 those wait by the wall clock, and would stand still when it is set back
-            if not select.select([self.signals], [], [], max(0, deadline - time.monotonic()))[0]:
+            try:
+                caught = self.signals.get(timeout=max(0, deadline - time.monotonic()))
+            except queue.Empty:
                 deadline = max(deadline, time.monotonic()) + INTERVAL
                 self.agent.tick()
                 if not self.thread.is_alive():
-                    raise RuntimeError("the serving thread has ended")
+                    raise RuntimeError("the serving thread has ended") from None
                 self._tell_watchdog()
-            elif os.read(self.signals, 1)[0] == signal.SIGHUP:
-                self._reload()
-            else:
+                continue
+            if caught != signal.SIGHUP:
                 return
+            self._reload()
 
     def _take_signals(self) -> None:
         while True:
             # not sigtimedwait(), which in CPython may return rubbish after its process was stopped and continued
-            os.write(self.signalled, bytes([signal.sigwait(self.SIGNALS)]))
+            self.signals.put(signal.sigwait(self.SIGNALS))
 
     def _tell_watchdog(self) -> None:
         now = time.monotonic()

@@ -12,6 +12,7 @@ Absolute figures are this machine's; the ratios are what is compared. A full run
 from __future__ import annotations
 
 import argparse
+import base64
 import contextlib
 import csv
 import itertools
@@ -122,7 +123,9 @@ def rendered(directory) -> dict:
         "__haproxy_lb_dir": DIRECTORY,
         "__haproxy_lb_socket": f"{DIRECTORY}/admin.sock",
         "__haproxy_lb_state_file": f"{DIRECTORY}/server-state",
+        "__haproxy_lb_tickets": str(directory / "ticket-keys"),
     }
+    (directory / "ticket-keys").write_text("".join(base64.b64encode(os.urandom(80)).decode() + "\n" for _key in range(3)))
     wanted = {"haproxy.cfg": ("haproxy.cfg.j2", two), "reload.py": ("reload.py.j2", two)}
     wanted |= {f"{size}.cfg": ("haproxy.cfg.j2", many[:size]) for size in SIZES}
     tasks = [

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import subprocess
 
 import pytest
@@ -93,9 +94,60 @@ def test_a_reload_keeps_sessions_and_what_the_operator_said(fleet, balancer):
     asyncio.run(story())
 
 
+def apply(fleet, balancer, **variables):
+    return fleet.play("molecule/haproxy_lb/converge.yml", "--limit", balancer, "-e", json.dumps(variables))
+
+
+def files(fleet, balancer):
+    """The configuration and what lies beside it."""
+    return {name: fleet.run(balancer, f"cat {name}") for name in fleet.run(balancer, "ls /etc/haproxy/haproxy.cfg*").split()}
+
+
+CONFIG = "/etc/haproxy/haproxy.cfg"
+
+
+def test_a_node_that_left_the_list_keeps_its_sessions(fleet, balancer):
+    before = files(fleet, balancer)[CONFIG]
+    second = {"name": "second", "address": fleet.address("node2"), "agent_port": 0}
+
+    async def story():
+        async with connect(fleet, balancer, cookies={"SERVERID": "first"}) as session:
+            result = await asyncio.to_thread(apply, fleet, balancer, haproxy_lb_servers=[second])
+            assert result.returncode == 0, result.stdout
+            assert set(fleet.servers(balancer)) == {"second"}
+            assert {pool_of(fleet, balancer, "/") for _turn in range(4)} == {"SERVERID=second"}
+            await session.publish(f"{balancer}-left")
+            assert fleet.node_of(f"{balancer}-left") == "node1"
+
+    asyncio.run(story())
+    # One file from before, and no more
+    assert {name: text for name, text in files(fleet, balancer).items() if name != CONFIG} == {f"{CONFIG}.last-good": before}
+    result = apply(fleet, balancer)
+    assert result.returncode == 0, result.stdout
+    assert files(fleet, balancer)[CONFIG] == before
+    assert len(files(fleet, balancer)) == 2
+
+
+def in_service(fleet, balancer, expected):
+    """Whether this file is in place, the other one is its copy, and nothing else lies around."""
+    return files(fleet, balancer) == {CONFIG: expected, f"{CONFIG}.last-good": expected} and status(fleet, balancer, request(UPGRADE)) == 101
+
+
+def test_a_port_of_somebody_else_is_found_out_and_everything_put_back(fleet, balancer):
+    before = files(fleet, balancer)[CONFIG]
+    fleet.run(balancer, "systemd-run --unit=somebody --collect python3 -m http.server 8082")
+    try:
+        result = apply(fleet, balancer, haproxy_lb_redirect_port=8082)
+        assert result.returncode != 0
+        assert "The last good haproxy.cfg is back in place and in charge." in result.stdout
+        assert "haproxy_lb_redirect_port" in result.stdout
+    finally:
+        fleet.run(balancer, "systemctl stop somebody")
+    assert in_service(fleet, balancer, before)
+
+
 def test_what_haproxy_would_reject_never_reaches_it(fleet, balancer):
-    before = fleet.run(balancer, "cat /etc/haproxy/haproxy.cfg")
-    result = fleet.play("molecule/haproxy_lb/converge.yml", "--limit", balancer, "-e", "haproxy_lb_timeout_tunnel=soon")
+    before = files(fleet, balancer)[CONFIG]
+    result = apply(fleet, balancer, haproxy_lb_timeout_tunnel="1000d")
     assert result.returncode != 0
-    assert fleet.run(balancer, "cat /etc/haproxy/haproxy.cfg") == before
-    assert status(fleet, balancer, request(UPGRADE)) == 101
+    assert in_service(fleet, balancer, before)

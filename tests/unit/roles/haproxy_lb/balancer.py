@@ -18,8 +18,13 @@ import time
 from .conftest import HAPROXY
 
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
-ACCEPT = base64.b64encode(hashlib.sha1(KEY.encode() + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
-SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: " + ACCEPT + b"\r\n\r\n"
+SWITCHING = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {}\r\n\r\n{}\n"
+
+
+def accepted(request):
+    """The answer to the key of a handshake."""
+    key = next(line.partition(": ")[2] for line in request if line.lower().startswith("sec-websocket-key: "))
+    return base64.b64encode(hashlib.sha1(key.encode() + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest()).decode()
 
 
 def free_port():
@@ -64,7 +69,7 @@ class Node:
         def signalling(self):
             request = head(self.rfile)
             node.requests.append(request)
-            self.wfile.write(SWITCHING + node.name.encode() + b"\n")
+            self.wfile.write(SWITCHING.format(accepted(request), node.name).encode())
             for line in self.rfile:
                 self.wfile.write(line)
 

@@ -32,6 +32,7 @@ ACCEPTED = {
     "TCP check": {"haproxy_lb_check": "tcp"},
     "pools": {"hosts": POOLED, "haproxy_lb_pools": POOLS},
     "no redirect": {"haproxy_lb_redirect": False},
+    "HTTP/2": {"haproxy_lb_http2": True},
     "one address": {"haproxy_lb_bind": ["192.0.2.1"]},
     "IPv6 node": {"hosts": {"wcs1": {"wcs_node_address": "2001:db8::11"}}},
     "node without agent": {"haproxy_lb_servers": [{"name": "a", "address": "192.0.2.1", "agent_port": 0}]},

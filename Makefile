@@ -10,6 +10,8 @@
 # make fuzz    200,000 statistics pages and clients against the agent
 # make browser the default scenario's fleet, and a real browser on it
 # make ports   nodes of every family under every firewall, scanned from outside; make ports-all takes every pair of them
+# make molecule-load                          the balancer through changes, slow clients and silence, half an hour
+# make bench-balancer                         the balancer beside the how-to's, into docs/
 # make up, make down                          a fleet that stays up, see CONTRIBUTING.md
 
 SHELL := /bin/bash
@@ -27,7 +29,7 @@ PACKAGES := python3-venv openssh-client npm podman crun netavark aardvark-dns ip
 SUITES := bullseye bookworm trixie
 SCENARIOS := default wcs_node haproxy_lb websdk_nginx cdn
 
-.PHONY: help demo test lint unit real fuzz sanity molecule installed up down browser ports ports-all clean
+.PHONY: help demo test lint unit real fuzz sanity molecule installed up down browser ports ports-all bench-balancer clean
 help:
 	@sed -n 's/^# \(make\)/\1/p' Makefile
 
@@ -81,7 +83,7 @@ demo: .venv/run $(COLLECTION) $(WEBSDK)
 	@tests/fleet/welcome demo
 
 clean:
-	@for fleet in demo ports $(SCENARIOS); do \
+	@for fleet in demo ports load $(SCENARIOS); do \
 	    if [ -d $(CACHE)/fleet/$$fleet ]; then \
 	        inventory=$$(ls -U {molecule,tests}/$$fleet/inventory.yml molecule/default/inventory.yml 2>/dev/null | head -1); \
 	        FLEET_NAME=$$fleet ansible-playbook -i $$inventory molecule/shared/destroy.yml; \
@@ -152,3 +154,6 @@ installed: .venv/run
 	@rm -rf $(CACHE)/installed $(CACHE)/dist
 	@ansible-galaxy collection build --output-path $(CACHE)/dist >/dev/null
 	@ansible-galaxy collection install --force --no-deps --collections-path $(CACHE)/installed $(CACHE)/dist/*.tar.gz >/dev/null
+
+bench-balancer: $(CACHE)/pip.conf | $(CACHE)/packages
+	$(call in,bookworm,bench) python3 benchmarks/balancer.py

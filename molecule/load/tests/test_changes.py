@@ -67,7 +67,7 @@ def another_certificate(operator, turn):
     authority, place = operator.fleet.directory / "certificate", operator.directory
     request = ["openssl", "req", "-new", "-nodes", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-subj", f"/CN={operator.fleet.domain}"]
     request += ["-addext", f"subjectAltName=DNS:{operator.fleet.domain}", "-keyout", place / f"{turn}.key", "-out", place / "csr.pem"]
-    sign = ["openssl", "x509", "-req", "-in", place / "csr.pem", "-copy_extensions", "copy", "-days", "9", "-set_serial", str(1000 + turn)]
+    sign = ["openssl", "x509", "-req", "-in", place / "csr.pem", "-copy_extensions", "copy", "-days", "90", "-set_serial", str(1000 + turn)]
     sign += ["-CA", authority / "intermediate.pem", "-CAkey", authority / "intermediate.key", "-out", place / f"{turn}.pem"]
     for command in (request, sign):
         subprocess.run(command, check=True, capture_output=True)
@@ -81,7 +81,7 @@ def another_algorithm(operator, turn):
 
 
 def another_header(operator, turn):
-    operator.balancer["haproxy_lb_hsts_max_age"] = 300 * (turn + 1)
+    operator.balancer["haproxy_lb_hsts_max_age"] = 31536000 * (turn + 1)
     operator.run(BALANCER)
 
 

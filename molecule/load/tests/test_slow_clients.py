@@ -10,7 +10,7 @@ import pytest
 from crowd import Crowd
 
 SECONDS = 40
-# Of what a visitor is used to, where the machine has other work as well
+# Seconds for the slowest of a hundred, where the machine has other work as well
 SLOWEST = 2.0
 
 MODES = {
@@ -30,13 +30,14 @@ def test_slow_clients_keep_nobody_out(fleet, mode):
     async def story():
         over = False
         coming = asyncio.ensure_future(crowd.come_and_go(20, lambda: over))
-        said = await asyncio.to_thread(fleet.run, "visitor", f"{attack} 2>&1")
+        said = await asyncio.to_thread(fleet.host("visitor").run, f"{attack} 2>&1")
         over = True
         await coming
-        return said
+        return said.stdout
 
     said = asyncio.run(story())
-    assert "slow" in said.lower() and len(crowd.visits) > 10 * SECONDS
+    # It ends early once none of its connections is left
+    assert "exit status" in said.lower() and len(crowd.visits) > 100, said[-2000:]
     took = sorted(end - begin for begin, end, _node in crowd.visits)
     print(f"{mode}: {len(took)} new sessions, {len(crowd.failures)} failed, median {took[len(took) // 2]:.3f} s, slowest {took[-1]:.3f} s")
     assert crowd.failures == []

@@ -175,7 +175,7 @@ UNITS = {"cpu": "%", "publishers": "", "subscribers": "", "hls": "", "band-in": 
 DEFAULT_MARKS = {"cpu": 90, "publishers": 100, "subscribers": 100, "hls": 100, "band-in": 100, "band-out": 100, "media-ports-free": 10}
 LOW_WATER = frozenset({"media-ports-free"})  # reached from above
 
-Limits = namedtuple("Limits", "marks margin hold misses graded", defaults=(DEFAULT_MARKS, 5, 5, 2, False))
+Limits = namedtuple("Limits", "marks margin hold misses graded", defaults=(DEFAULT_MARKS, 2, 5, 2, False))
 Settings = namedtuple(
     "Settings", "port bind networks limits cpu interface address http_port path timeout key_in key_out mbps websocket_viewers unit ready_seconds raw"
 )
@@ -185,7 +185,7 @@ _DEFAULTS = {
     "bind": "",
     "networks": [],
     "limits": DEFAULT_MARKS,
-    "hysteresis": {"margin": 5, "hold": 5},
+    "hysteresis": {"margin": 2, "hold": 5},
     "graded": False,
     "cpu": "usage",
     "interface": "",

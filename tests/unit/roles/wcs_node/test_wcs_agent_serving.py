@@ -199,7 +199,7 @@ def test_drain_and_undrain(service):
 def test_status(service):
     status = json.loads(service.run("status", "--json").stdout)
     assert status["statistics"]["stream"]["streams_webrtc_in"] == 3
-    assert status["limits"]["publishers"] == {"limit": 10, "value": 3, "unit": "", "leave": 9.5, "reached": False, "since": None}
+    assert status["limits"]["publishers"] == {"limit": 10, "value": 3, "unit": "", "leave": 9.8, "reached": False, "since": None}
     assert status["polls"]["127.0.0.1"]["polls"] > 1000
     text = service.run("status").stdout
     assert "publishers" in text and "127.0.0.1" in text

@@ -143,6 +143,25 @@ def rendered(directory) -> dict:
     return {target: (directory / target).read_text() for target in wanted}
 
 
+@contextlib.contextmanager
+def syslog():
+    """Read /dev/log where nobody else does, as on a host: a balancer that logs there shall not be spared it."""
+    place = Path("/dev/log")
+    if place.exists():
+        yield
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as log:
+        log.bind(str(place))
+        place.chmod(0o666)
+        reader = subprocess.Popen(["cat"], stdin=log, stdout=subprocess.DEVNULL)
+        try:
+            yield
+        finally:
+            reader.kill()
+            reader.wait()
+            place.unlink()
+
+
 def bundle(directory, name, *key) -> str:
     """Make a certificate and its key, and return both as one text."""
     files = [directory / f"{name}.key", directory / f"{name}.crt"]
@@ -493,11 +512,12 @@ def main() -> None:
         compiled(directory)
         files = rendered(directory)
         compared = kinds(directory, files)
-        try:
-            measured = measure(directory, compared, files, options)
-        finally:
-            for world in list(World.running):
-                world.close()
+        with syslog():
+            try:
+                measured = measure(directory, compared, files, options)
+            finally:
+                for world in list(World.running):
+                    world.close()
     ratios = summary(compared, measured)
     text = table(compared, measured, ratios)
     print(text)

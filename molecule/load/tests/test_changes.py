@@ -37,7 +37,7 @@ class Operator:
     def run(self, playbook, *arguments):
         path = self.directory / "inventory.yml"
         path.write_text(yaml.safe_dump(copy.deepcopy(self.inventory)))
-        done = self.fleet.play(playbook, *arguments, inventory=path)
+        done = self.fleet.play(playbook, *arguments, inventories=[path, *self.fleet.inventories[1:]])
         assert done.returncode == 0, done.stdout
 
     def eventually_up(self, name):

@@ -29,6 +29,11 @@ command -v nft >/dev/null && echo has nft
 rules() {
     firewall-cmd "$@" --list-rich-rules 2>&1 | sort
 }
+# Each family that ufw filters has to hold them
+ufw_marks() {
+    found=$("$2" -S "$3" 2>/dev/null) || return 0
+    echo "$found" | sed -n "s/.*--comment \"\{0,1\}$1:\([0-9a-f]*\).*/live $1 ufw \1/p" | grep . || echo "live $1 ufw none"
+}
 look_for() {
     name=$(echo "$1" | tr _ -)
     policy=/etc/firewalld/policies/$name.xml
@@ -36,8 +41,8 @@ look_for() {
     [ "${firewalld-}" ] && [ -e "$policy" ] && [ "$(rules --policy="$name")" = "$(rules --permanent --policy="$name")" ] &&
         sed -n "s/.*$1:\([0-9a-f]*\).*/live $1 firewalld \1/p" "$policy"
     grep -qs "BEGIN $1" /etc/ufw/before.rules /etc/ufw/before6.rules && echo "touched $1 ufw"
-    { iptables -S ufw-before-input; ip6tables -S ufw6-before-input; } 2>/dev/null |
-        sed -n "s/.*--comment \"\{0,1\}$1:\([0-9a-f]*\).*/live $1 ufw \1/p"
+    ufw_marks "$1" iptables ufw-before-input
+    ufw_marks "$1" ip6tables ufw6-before-input
     systemctl is-enabled --quiet "$name-ports" 2>/dev/null &&
         nft list chain inet "$1" input 2>/dev/null | sed -n "s/.*comment \"$1:\([0-9a-f]*\)\".*/live $1 nftables \1/p"
     [ -e "/etc/systemd/system/$name-ports.service" ] && echo "touched $1 nftables"

@@ -145,11 +145,10 @@ def rendered(directory) -> dict:
 
 @contextlib.contextmanager
 def syslog():
-    """Read /dev/log where nobody else does, as on a host: a balancer that logs there shall not be spared it."""
-    place = Path("/dev/log")
-    if place.exists():
-        yield
-        return
+    """Read /dev/log as haproxy sees it in its chroot, as Debian's rsyslog does: a balancer that logs there shall not be spared it."""
+    place = Path("/var/lib/haproxy/dev/log")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as log:
         log.bind(str(place))
         place.chmod(0o666)

@@ -93,7 +93,9 @@ clean:
 
 # ---- the tests ----
 
-test: lint unit real ports sanity molecule
+# Two at a time, since much of it is waiting; what each has to say comes when it has ended
+test:
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint unit molecule real ports sanity
 	@echo "everything passed"
 
 lint: .venv/test $(COLLECTION)

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 webcallserver.balancer contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A balancer alone, with a list of servers, on three releases of HAProxy."""
+"""A balancer alone, with a list of servers, on three releases of HAProxy and on the stand-in for the RedHat family."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 import wcs_client
 from raw_http import UPGRADE, head, request, status, tls
 
-BALANCERS = ("lb11", "lb12", "lb13")
+BALANCERS = ("lb11", "lb12", "lb13", "lb-redhat")
 
 pytestmark = pytest.mark.parametrize("balancer", BALANCERS)
 

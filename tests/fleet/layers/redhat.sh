@@ -5,7 +5,7 @@
 # A stand-in for the RedHat family, not one of it: a Debian that poses as Rocky Linux 9. Its dnf installs from a repository
 # on its own disk, made of Debian's packages. Ansible takes it for RedHat, and so do the roles.
 export DEBIAN_FRONTEND=noninteractive
-packages="nftables firewalld"
+packages="nftables firewalld haproxy"
 apt-get update -q
 apt-get install -q -y --no-install-recommends dnf python3-dnf rpm createrepo-c netbase
 # What they depend on stays behind, so that the packages made of them need nothing.
@@ -32,6 +32,8 @@ License: as Debian's
 AutoReqProv: no
 %description
 For tests.
+%pre
+$(case $package in haproxy) echo 'getent passwd haproxy >/dev/null || useradd --system --home-dir /var/lib/haproxy --shell /usr/sbin/nologin haproxy' ;; esac)
 %install
 cp -a /tmp/build/$package/. %{buildroot}
 %files

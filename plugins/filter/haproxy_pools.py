@@ -47,7 +47,7 @@ EXAMPLES = r"""
     msg: "{{ pools | webcallserver.balancer.haproxy_pools(hostvars, groups, default=default) | map(attribute='rules') | flatten }}"
   vars:
     pools:
-      - {name: edges, group: wcs_edges, paths: [/view], fallback: [default]}
+      - {name: view, servers: [{name: edge1, address: 192.0.2.21}], paths: [/view], fallback: [default]}
     default: {group: wcs_nodes, balance: roundrobin, hash: path, stickiness: none, check: http, check_uri: /, maxconn: 4000}
 """
 

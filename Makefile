@@ -7,6 +7,11 @@
 # make lint    every static check             make unit       tests without a fleet
 # make sanity  ansible-test                   make molecule   every scenario
 # make real    the modules and the agent against Java, HAProxy and every Python
+# make fuzz    200,000 statistics pages and clients against the agent
+# make browser the default scenario's fleet, and a real browser on it
+# make ports   nodes of every family under every firewall, scanned from outside; make ports-all takes every pair of them
+# make molecule-load                          the balancer through changes, slow clients and silence, half an hour
+# make bench-balancer                         the balancer beside the how-to's, into docs/
 # make up, make down                          a fleet that stays up, see CONTRIBUTING.md
 
 SHELL := /bin/bash
@@ -22,9 +27,9 @@ WEBSDK_VERSION := 2.0.276
 WEBSDK := $(CACHE)/websdk/flashphoner-websdk-$(WEBSDK_VERSION).tgz
 PACKAGES := python3-venv openssh-client npm podman crun netavark aardvark-dns iptables mmdebstrap debian-archive-keyring util-linux shellcheck
 SUITES := bullseye bookworm trixie
-SCENARIOS := default wcs_node haproxy_lb websdk_nginx
+SCENARIOS := default wcs_node haproxy_lb websdk_nginx cdn
 
-.PHONY: help demo test lint unit real sanity molecule installed up down clean
+.PHONY: help demo test lint unit real fuzz sanity molecule installed up down browser ports ports-all bench-balancer clean
 help:
 	@sed -n 's/^# \(make\)/\1/p' Makefile
 
@@ -78,16 +83,19 @@ demo: .venv/run $(COLLECTION) $(WEBSDK)
 	@tests/fleet/welcome demo
 
 clean:
-	@for fleet in demo $(SCENARIOS); do \
+	@for fleet in demo ports load $(SCENARIOS); do \
 	    if [ -d $(CACHE)/fleet/$$fleet ]; then \
-	        FLEET_NAME=$$fleet ansible-playbook -i $$(test -d molecule/$$fleet && echo molecule/$$fleet || echo molecule/default)/inventory.yml molecule/shared/destroy.yml; \
+	        inventory=$$(ls -U {molecule,tests}/$$fleet/inventory.yml molecule/default/inventory.yml 2>/dev/null | head -1); \
+	        FLEET_NAME=$$fleet ansible-playbook -i $$inventory molecule/shared/destroy.yml; \
 	    fi; \
 	done
 	rm -rf .venv $(CACHE) artifacts
 
 # ---- the tests ----
 
-test: lint unit real sanity molecule
+# Two at a time, since much of it is waiting; what each has to say comes when it has ended
+test:
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint unit molecule real ports sanity
 	@echo "everything passed"
 
 lint: .venv/test $(COLLECTION)
@@ -110,6 +118,17 @@ real: $(COLLECTION) $(CACHE)/pip.conf | $(CACHE)/packages
 	    $(call in,$$suite,agent) python3 -m pytest -q --noconftest -p no:cacheprovider tests/unit/roles/wcs_node tests/haproxy_agent || exit 1; \
 	done
 
+fuzz: $(CACHE)/pip.conf | $(CACHE)/packages
+	$(call in,trixie,agent) env WCS_AGENT_EXAMPLES=2000 python3 -m pytest -q --noconftest -p no:cacheprovider tests/unit/roles/wcs_node/test_wcs_agent_fuzz.py
+
+# In the first round each family and each firewall comes once; nothing but Python runs on the nodes
+ports: ROUNDS := -k round1
+ports ports-all: export FLEET_NAME := ports
+ports ports-all: .venv/test $(COLLECTION)
+	ansible-playbook -i tests/ports/inventory.yml molecule/shared/create.yml
+	pytest --quiet tests/ports $(ROUNDS); status=$$?; \
+	ansible-playbook -i tests/ports/inventory.yml molecule/shared/destroy.yml && exit $$status
+
 # Under the oldest and the newest ansible-core that is supported, and what Galaxy's importer says; ansible-lint has had its turn, and was stricter
 sanity: .venv/test $(CACHE)/pip.conf installed
 	tests/ansible-test $(CACHE)/dist/*.tar.gz
@@ -119,6 +138,11 @@ sanity: .venv/test $(CACHE)/pip.conf installed
 molecule: $(SCENARIOS:%=molecule-%)
 molecule-%: .venv/test $(WEBSDK) installed
 	molecule test --scenario-name $*
+
+# One file of the default scenario's tests, over its fleet, which stays up
+browser: SCENARIO := default
+browser: up
+	PYTEST_ADDOPTS='-k test_browser' molecule verify --scenario-name default
 
 # A scenario's fleet that stays up: make up SCENARIO=haproxy_lb, then molecule converge and verify as often as you like
 SCENARIO ?= default
@@ -132,3 +156,6 @@ installed: .venv/run
 	@rm -rf $(CACHE)/installed $(CACHE)/dist
 	@ansible-galaxy collection build --output-path $(CACHE)/dist >/dev/null
 	@ansible-galaxy collection install --force --no-deps --collections-path $(CACHE)/installed $(CACHE)/dist/*.tar.gz >/dev/null
+
+bench-balancer: $(CACHE)/pip.conf | $(CACHE)/packages
+	$(call in,bookworm,bench) python3 benchmarks/balancer.py

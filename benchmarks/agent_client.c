@@ -125,7 +125,7 @@ int main(int argc, char **argv)
                 continue;
             poll->got += got > 0 ? got : 0;
             if (poll->got && memchr(poll->line, '\n', poll->got))
-                end(poll, !memcmp(poll->line, "up", 2) || !memcmp(poll->line, "down", 4));
+                end(poll, !memcmp(poll->line, "up", 2) || !memcmp(poll->line, "down", 4) || strchr(poll->line, '%'));
             else if (got <= 0)
                 end(poll, 0);
         }

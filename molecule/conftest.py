@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(CHECKOUT / "tests" / "clients"), str(CHECKOUT / "tests" / "fleet")]
+sys.path[:0] = [str(CHECKOUT / "tests" / name) for name in ("browser", "clients", "fleet")]
 
 from fleet import Fleet
 

@@ -52,23 +52,28 @@ SINCE = {
     "proto_h1": (2, 4),
     "fd_hard_limit": (2, 6),
     "hands_sockets_over": (2, 6),
+    "http2_websockets": (2, 4),
 }
+
+# ability: single releases that have lost it
+BROKEN = {"http2_websockets": ["3.0.22", "3.2.18", "3.3.9"]}
 
 
 def haproxy_release(text):
     """Return release and abilities."""
-    version = ASSUMED
+    version, release = ASSUMED, ""
     if text:
-        match = re.match(r"HA-?Proxy version (\d+)\.(\d+)", text)
+        match = re.match(r"HA-?Proxy version ((\d+)\.(\d+)[.\d]*)", text)
         if match is None:
             raise AnsibleFilterError(f"haproxy -v said '{text.splitlines()[0]}', which names no version")
-        version = (int(match[1]), int(match[2]))
+        version, release = (int(match[2]), int(match[3])), match[1]
     if version < OLDEST:
         raise AnsibleFilterError(
             f"HAProxy {version[0]}.{version[1]} is installed, {OLDEST[0]}.{OLDEST[1]} or later is needed; "
             "point haproxy_lb_package at a newer package or move the balancer to a newer distribution"
         )
-    return {"version": f"{version[0]}.{version[1]}"} | {ability: version >= first for ability, first in SINCE.items()}
+    able = {ability: version >= first and release not in BROKEN.get(ability, ()) for ability, first in SINCE.items()}
+    return {"version": f"{version[0]}.{version[1]}"} | able
 
 
 class FilterModule:

@@ -34,6 +34,11 @@ options:
       - WebSockets one server may hold when nothing is said for that server.
     type: int
     default: 4000
+  variable:
+    description:
+      - The variable that servers spelled out come from, for the errors.
+    type: str
+    default: haproxy_lb_servers
 """
 
 EXAMPLES = r"""
@@ -98,21 +103,20 @@ def _from_inventory(name, hostvars):
     return said, called
 
 
-def _spelled_out(entry, position):
+def _spelled_out(entry, position, variable):
     """The same for a server that is in no inventory."""
     for key in ("name", "address"):
         if not entry.get(key):
-            raise AnsibleFilterError(f"haproxy_lb_servers: server {position} has no {key}; give each server a name and an address")
+            raise AnsibleFilterError(f"{variable}: server {position} has no {key}; give each server a name and an address")
     unknown = sorted(set(entry) - {"name", "address", *NUMBERS})
     if unknown:
-        raise AnsibleFilterError(
-            f"haproxy_lb_servers: server '{entry['name']}' has the unknown key '{unknown[0]}'; known are name, address, {', '.join(NUMBERS)}"
-        )
+        raise AnsibleFilterError(f"{variable}: server '{entry['name']}' has the unknown key '{unknown[0]}'; known are name, address, {', '.join(NUMBERS)}")
     said = {key: value for key, value in entry.items() if value is not None}
-    return said, {key: f"{key} of server '{entry['name']}' in haproxy_lb_servers" for key in ("name", "address", *NUMBERS)}
+    return said, {key: f"{key} of server '{entry['name']}' in {variable}" for key in ("name", "address", *NUMBERS)}
 
 
-def _number(key, value, called):
+def number(key, value, called):
+    """Return the value of one of the keys of a server as a number."""
     _default, least, most = NUMBERS[key]
     digits = str(value)
     if isinstance(value, bool) or not re.fullmatch(r"[0-9]{1,9}", digits) or not least <= int(digits) <= most:
@@ -141,7 +145,7 @@ def _server(said, called, maxconn):
     server = {"name": name, "address": _address(said["address"], called["address"])}
     defaults = {key: default for key, (default, _least, _most) in NUMBERS.items()} | {"maxconn": maxconn}
     for key, default in defaults.items():
-        server[key] = _number(key, said[key], called[key]) if key in said else default
+        server[key] = number(key, said[key], called[key]) if key in said else default
     server["graded"] = said.get("graded", False) and server["agent_port"] != 0
     return server
 
@@ -160,11 +164,11 @@ def _with_weights(servers):
     return servers
 
 
-def haproxy_servers(entries, hostvars=None, maxconn=4000):
+def haproxy_servers(entries, hostvars=None, maxconn=4000, variable="haproxy_lb_servers"):
     """Return the servers of a backend, in the order given."""
     servers = []
     for position, entry in enumerate(entries, start=1):
-        said, called = _spelled_out(entry, position) if isinstance(entry, dict) else _from_inventory(str(entry), hostvars or {})
+        said, called = _spelled_out(entry, position, variable) if isinstance(entry, dict) else _from_inventory(str(entry), hostvars or {})
         servers.append(_server(said, called, maxconn))
     for what, keys in (("the name", ("name",)), ("the address and port", ("address", "port"))):
         seen = {}

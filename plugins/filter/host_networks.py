@@ -29,6 +29,9 @@ options:
     description: The host variable that holds the addresses, a string or a list of strings.
     type: str
     required: true
+  also:
+    description: Another host variable of that kind, which adds what it names where a host has it.
+    type: str
 positional: hostvars, variable
 """
 
@@ -68,13 +71,19 @@ def resolve(host, variable, address):
     return {ipaddress.ip_network(sockaddr[0].partition("%")[0]) for *dummy, sockaddr in found}
 
 
-def host_networks(hosts, hostvars, variable):
+def _listed(value):
+    return [value] if isinstance(value, str) else value or []
+
+
+def host_networks(hosts, hostvars, variable, also=None):
     """Return the networks of the hosts in CIDR notation, IPv4 before IPv6."""
     networks = set()
     for host in hosts:
         addresses = hostvars[host].get(variable) or hostvars[host].get("ansible_host") or host
-        for address in [addresses] if isinstance(addresses, str) else addresses:
+        for address in _listed(addresses):
             networks |= resolve(host, variable, address)
+        for address in _listed(hostvars[host].get(also)):
+            networks |= resolve(host, also, address)
     return [str(network) for network in sorted(networks, key=lambda net: (net.version, net))]
 
 

@@ -2,14 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Nodes of several releases under every firewall, scanned by a balancer, another node, an admin and a stranger.
 
-The hosts are a fleet that molecule/shared/create.yml has made of inventory.yml, with FLEET_NAME in the environment:
-
-    export FLEET_NAME=ports ANSIBLE_COLLECTIONS_PATH=.cache/collections
-    ansible-playbook -i tests/ports/inventory.yml molecule/shared/create.yml
-    pytest tests/ports
-    ansible-playbook -i tests/ports/inventory.yml molecule/shared/destroy.yml
-
-The tests are ordered: every firewall is put in force on the hosts that the one before has left.
+The hosts are a fleet that molecule/shared/create.yml has made of inventory.yml, with FLEET_NAME in the environment; make ports
+and make ports-all do that. In each round every node has another firewall, put in force on what the round before has left.
 """
 
 from __future__ import annotations
@@ -18,7 +12,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -31,10 +24,17 @@ ANSIBLE = [sys.executable, "-m", "ansible", "playbook"]
 PODMAN = CHECKOUT / "tests" / "fleet" / "podman"
 FLEET = CHECKOUT / ".cache" / "fleet" / os.environ["FLEET_NAME"] / "hosts.yml"
 HOSTS = yaml.safe_load(FLEET.read_text())["all"]["hosts"]
-NODES = sorted(name for name in HOSTS if name.startswith("wcs-"))
+# wcs-redhat is a stand-in; ufw is not of its family
+ROUNDS = {
+    "round1": {"wcs-bullseye": "ufw", "wcs-bookworm": "none", "wcs-trixie": "nftables", "wcs-redhat": "firewalld", "lb1": "ufw"},
+    "round2": {"wcs-bullseye": "firewalld", "wcs-bookworm": "ufw", "wcs-trixie": "none", "wcs-redhat": "nftables", "lb1": "firewalld"},
+    "round3": {"wcs-bullseye": "nftables", "wcs-bookworm": "firewalld", "wcs-trixie": "ufw", "wcs-redhat": "none", "lb1": "none"},
+    "round4": {"wcs-bullseye": "none", "wcs-bookworm": "nftables", "wcs-trixie": "firewalld", "wcs-redhat": "firewalld", "lb1": "ufw"},
+}
+SCANNED_HOSTS = sorted(ROUNDS["round1"])
+NODES = [name for name in SCANNED_HOSTS if name.startswith("wcs-")]
 VIEWERS = {"balancer": "lb1", "peer": "", "admin": "admin1", "stranger": "stranger1"}
 FAMILIES = {"IPv4": "ansible_host", "IPv6": "fleet_ipv6"}
-FIREWALLS = ["none", "nftables", "ufw", "firewalld"]
 
 # What the role promises, said a second time and in another way than in its table
 MEDIA = set(range(31001, 32001))
@@ -45,11 +45,14 @@ MAY = {
     "admin": EVERYONE | {8081, 8444, 8888, 9091},
     "stranger": EVERYONE,
 }
-SSH = {22, 2002}
-LISTENING = EVERYONE | set().union(*MAY.values()) | {554, 1935, 2001, 7777, 8082, 8445, 50999}
+CLIENTS = {80, 443}
+# The second port is one that the table would close; on one node systemd listens in place of the server
+SSH = dict.fromkeys(SCANNED_HOSTS, {22, 2002}) | {"wcs-bookworm": {22, 2001}}
+TABLE = EVERYONE | set().union(*MAY.values()) | {554, 1935, 2001, 2002, 7777, 8082, 8445, 50999}
 # In no row: what the host itself says counts
-OTHERS = {8083, 9999, 31000, 32001}
-SCANNED = f"tcp/{','.join(map(str, sorted(LISTENING | OTHERS | SSH)))}"
+OTHERS = CLIENTS | {8083, 8180, 9999, 31000, 32001}
+OTHERS_UDP = {9999, 31000, 32001}
+SCANNED = f"tcp/{','.join(map(str, sorted(TABLE | OTHERS | {22})))}"
 SCANNED_UDP = "udp/9999,31000-32001"
 
 
@@ -61,18 +64,21 @@ def inside(host, *words):
     return podman("exec", HOSTS[host]["fleet_container"], *words)
 
 
-def playbook(name, **variables):
+def playbook(name, *arguments, **variables):
     """Run a playbook, and return what each task did on each host."""
     done = subprocess.run(
-        [*ANSIBLE, "--inventory", HERE / "inventory.yml", "--inventory", FLEET, HERE / name, "--extra-vars", json.dumps(variables)],
+        [*ANSIBLE, "--inventory", HERE / "inventory.yml", "--inventory", FLEET, HERE / name, *arguments, "--extra-vars", json.dumps(variables)],
         cwd=CHECKOUT,
         env=os.environ | {"ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json", "ANSIBLE_PIPELINING": "true", "ANSIBLE_FORKS": "10"},
         text=True,
         capture_output=True,
         check=False,
     )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr
-    return json.loads(done.stdout[done.stdout.index("{") :])
+    assert "{" in done.stdout, done.stdout + done.stderr
+    report = json.loads(done.stdout[done.stdout.index("{") :])
+    tasks = [task for play in report["plays"] for task in play["tasks"]]
+    assert done.returncode == 0, [(host, task["task"]["name"], said.get("msg")) for task in tasks for host, said in task["hosts"].items() if said.get("failed")]
+    return report
 
 
 def executed(report, host):
@@ -102,7 +108,7 @@ def listen(node):
     inside(
         node,
         *("systemd-run", "--quiet", "--collect", "--unit=portscan", "--property=LimitNOFILE=10000"),
-        *("python3", "/usr/local/lib/portscan.py", "listen", f"tcp/{','.join(map(str, sorted(LISTENING | OTHERS)))}", SCANNED_UDP),
+        *("python3", "/usr/local/lib/portscan.py", "listen", f"tcp/{','.join(map(str, sorted((TABLE | OTHERS) - SSH[node])))}", SCANNED_UDP),
     )
 
 
@@ -115,63 +121,86 @@ def hold(node):
 @pytest.fixture(scope="session")
 def listeners():
     """Something answers on every port of the table and on some that are not in it."""
-    playbook("firewall.yml", firewall="none")
-    for node in NODES:
-        listen(node)
+    playbook("firewall.yml", firewalls=dict.fromkeys(SCANNED_HOSTS, "none"))
+    for host in SCANNED_HOSTS:
+        listen(host)
     for host in {*VIEWERS.values()} - {""}:
         podman("cp", str(HERE.parent / "fleet" / "portscan.py"), f"{HOSTS[host]['fleet_container']}:/usr/local/lib/portscan.py")
     yield
+    for host in SCANNED_HOSTS:
+        inside(host, "systemctl", "stop", "portscan")
+
+
+class Round:
+    """One firewall in force on each host, and the roles converged over it."""
+
+    def __init__(self, firewalls):
+        self.firewalls = firewalls
+        playbook("firewall.yml", firewalls=firewalls)
+        self.converge()
+
+    def converge(self, *arguments, **variables):
+        return playbook("converge.yml", *arguments, firewalls=self.firewalls, **variables)
+
+    def nodes(self, *firewalls):
+        return [node for node in NODES if self.firewalls[node] in firewalls]
+
+    def expected(self, role, node):
+        if self.firewalls[node] == "none":
+            return TABLE | OTHERS | SSH[node], MEDIA | OTHERS_UDP
+        if node not in NODES:
+            return CLIENTS | SSH[node], set()
+        # What is in no row is the host's: closed by firewalld and ufw, open where there is neither
+        others = self.firewalls[node] == "nftables"
+        return MAY[role] | SSH[node] | (OTHERS if others else set()), MEDIA | (OTHERS_UDP if others else set())
+
+    def wrong_ports(self, roles=tuple(VIEWERS), nodes=tuple(SCANNED_HOSTS)):
+        """Where what is open is not what is expected."""
+        cases = [(role, node, family) for role in roles for node in nodes if VIEWERS[role] != node for family in FAMILIES]
+        with ThreadPoolExecutor(4) as pool:
+            found = list(pool.map(lambda case: open_ports(viewer_of(case[0], case[1]), case[1], case[2]), cases))
+        wrong = {}
+        for (role, node, family), (tcp, udp) in zip(cases, found, strict=True):
+            wanted_tcp, wanted_udp = self.expected(role, node)
+            difference = {"tcp": sorted(tcp ^ wanted_tcp)[:20], "udp": sorted(udp ^ wanted_udp)[:20]}
+            if any(difference.values()):
+                wrong[f"{role} on {node} ({self.firewalls[node]}) over {family}"] = difference
+        return wrong
+
+
+@pytest.fixture(scope="module", params=ROUNDS.values(), ids=ROUNDS)
+def fleet(request, listeners):
+    return Round(request.param)
+
+
+@pytest.fixture(scope="module")
+def second_run(fleet):
+    return fleet.converge()
+
+
+def changed(report):
+    return [host for host in SCANNED_HOSTS if report["stats"][host]["changed"]]
+
+
+def test_every_port_says_what_the_table_says(fleet):
+    assert fleet.wrong_ports() == {}
+
+
+def test_nothing_changes_the_second_time(second_run):
+    assert changed(second_run) == []
+
+
+def test_check_mode_foretells_nothing(fleet):
+    assert changed(fleet.converge("--check", "--diff")) == []
+
+
+def test_a_run_without_changes_has_few_tasks(second_run):
     for node in NODES:
-        inside(node, "systemctl", "stop", "portscan")
-
-
-@pytest.fixture(scope="module", params=FIREWALLS)
-def firewall(request, listeners):
-    """One firewall in force and converged; its name, what the role was told, and Ansible's report of a second run."""
-    playbook("firewall.yml", firewall=request.param)
-    told = "none" if request.param == "none" else "auto"
-    playbook("converge.yml", wcs_node_firewall=told)
-    return request.param, told, playbook("converge.yml", wcs_node_firewall=told)
-
-
-def expected(role, firewall):
-    if firewall == "none":
-        return LISTENING | OTHERS | SSH, MEDIA | {9999, 31000, 32001}
-    # What is in no row is the host's: closed by firewalld and ufw, open where there is neither
-    others = OTHERS if firewall == "nftables" else set()
-    return MAY[role] | SSH | others, MEDIA | (others & {9999, 31000, 32001})
-
-
-def wrong_ports(firewall, roles=tuple(VIEWERS), nodes=tuple(NODES)):
-    """Where what is open is not what is expected."""
-    cases = [(role, node, family) for role in roles for node in nodes for family in FAMILIES]
-    with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda case: open_ports(viewer_of(case[0], case[1]), case[1], case[2]), cases))
-    wrong = {}
-    for (role, node, family), (tcp, udp) in zip(cases, found, strict=True):
-        wanted_tcp, wanted_udp = expected(role, firewall)
-        difference = {"tcp": sorted(tcp ^ wanted_tcp)[:20], "udp": sorted(udp ^ wanted_udp)[:20]}
-        if any(difference.values()):
-            wrong[f"{role} on {node} over {family}"] = difference
-    return wrong
-
-
-def test_every_port_says_what_the_table_says(firewall):
-    assert wrong_ports(firewall[0]) == {}
-
-
-def test_nothing_changes_the_second_time(firewall):
-    report = firewall[2]
-    assert {host: totals["changed"] for host, totals in report["stats"].items()} == dict.fromkeys(NODES, 0)
-
-
-def test_a_run_without_changes_has_few_tasks(firewall):
-    for node in NODES:
-        tasks = [name for name in executed(firewall[2], node) if name != "Gathering Facts"]
+        tasks = [name for name in executed(second_run, node) if name != "Gathering Facts"]
         assert len(tasks) <= 4, tasks
 
 
-def test_only_one_firewall_holds_our_rules(firewall):
+def test_only_one_firewall_holds_our_rules(fleet):
     left = {
         "firewalld": "test -e /etc/firewalld/policies/wcs-node.xml || firewall-cmd --get-policies | grep -w wcs-node",
         "ufw": "grep -qs wcs_node /etc/ufw/before.rules /etc/ufw/before6.rules || { iptables -S; ip6tables -S; } | grep wcs_node",
@@ -179,51 +208,93 @@ def test_only_one_firewall_holds_our_rules(firewall):
     }
     for node in NODES:
         holding = [name for name, look in left.items() if inside(node, "sh", "-c", f"if {{ {look}; }} >/dev/null 2>&1; then echo yes; fi")]
-        assert holding == [name for name in left if name == firewall[0]]
+        assert holding == [name for name in left if name == fleet.firewalls[node]]
 
 
-def test_a_host_that_left_the_balancers_is_shut_out_and_its_sessions_live(firewall):
-    held = [hold(node) for node in NODES]
+def test_a_host_that_left_the_balancers_is_shut_out_and_its_sessions_live(fleet):
+    held = {node: hold(node) for node in NODES}
     try:
-        assert [session.stdout.readline() for session in held] == ["1\n"] * len(NODES)
-        report = playbook("converge.yml", wcs_node_firewall=firewall[1], balancers=[])
-        assert {totals["changed"] > 0 for totals in report["stats"].values()} == {firewall[0] != "none"}
-        time.sleep(2)
+        assert [session.stdout.readline() for session in held.values()] == ["1\n"] * len(NODES)
+        assert changed(fleet.converge(balancers=[])) == fleet.nodes("firewalld", "ufw", "nftables")
         for node in NODES:
             tcp, _udp = open_ports("lb1", node, "IPv6")
-            assert tcp == expected("stranger", firewall[0])[0]
-        assert [session.poll() for session in held] == [None] * len(NODES)
+            assert tcp == fleet.expected("stranger", node)[0]
+        for session in held.values():
+            for _answer in range(10):
+                assert session.stdout.readline()
+            assert session.poll() is None
     finally:
-        for session in held:
+        for session in held.values():
             session.kill()
-        answers = [len(session.communicate()[0].split()) for session in held]
-        playbook("converge.yml", wcs_node_firewall=firewall[1])
-    assert min(answers) > 10
+            session.communicate()
+        fleet.converge()
 
 
-def test_the_table_follows_whatever_is_done_to_nftables(firewall):
-    if firewall[0] == "nftables":
+RULES = {
+    "none": "true",
+    "nftables": "nft list table inet wcs_node",
+    "ufw": "iptables -S ufw-before-input; ip6tables -S ufw6-before-input",
+    "firewalld": "firewall-cmd --policy=wcs-node --list-rich-rules",
+}
+
+
+def test_a_row_that_left_the_table_leaves_the_host(fleet):
+    def holding():
+        return [node for node in NODES if "1935" in inside(node, "sh", "-c", RULES[fleet.firewalls[node]])]
+
+    filtered = fleet.nodes("firewalld", "ufw", "nftables")
+    assert holding() == filtered
+    fleet.converge(wcs_node_ports=[{"name": "ws", "port": 8080, "protocol": "tcp", "from": ["balancers"]}])
+    assert holding() == []
+    fleet.converge()
+    assert holding() == filtered
+
+
+def test_the_table_follows_whatever_is_done_to_nftables(fleet):
+    for node in fleet.nodes("nftables"):
         for verbs in (["restart"], ["reload"], ["stop", "start"], ["disable", "enable", "reload-or-restart"]):
-            for node in NODES:
-                for verb in verbs:
-                    inside(node, "systemctl", verb, "nftables.service")
-                assert "8443" in inside(node, "nft", "list", "table", "inet", "wcs_node"), (node, verbs)
+            for verb in verbs:
+                inside(node, "systemctl", verb, "nftables.service")
+            assert "8443" in inside(node, "sh", "-c", RULES["nftables"]), (node, verbs)
 
 
-def test_rules_that_somebody_has_flushed_come_back(firewall):
+OWN_FILE = """flush ruleset
+table inet operators {
+\tchain input {
+\t\ttype filter hook input priority filter; policy accept;
+\t\ttcp dport 8083 counter accept comment "the operator"
+\t}
+}
+"""
+
+
+def test_the_operators_own_file_and_table_stay(fleet):
+    for node in fleet.nodes("nftables"):
+        podman("exec", "--interactive", HOSTS[node]["fleet_container"], "sh", "-c", "cat >/etc/nftables.conf", input=OWN_FILE)
+        inside(node, "systemctl", "enable", "nftables")
+        inside(node, "systemctl", "restart", "nftables")
+    fleet.converge(balancers=[])
+    fleet.converge()
+    for node in fleet.nodes("nftables"):
+        assert inside(node, "cat", "/etc/nftables.conf") == OWN_FILE
+        assert "the operator" in inside(node, "nft", "list", "table", "inet", "operators")
+
+
+def test_rules_that_somebody_has_flushed_come_back(fleet):
     flush = {
-        "none": ["true"],
-        "nftables": ["nft", "flush", "ruleset"],
-        "ufw": ["iptables", "--flush", "ufw-before-input"],
-        "firewalld": ["firewall-cmd", "--policy=wcs-node", "--remove-rich-rule=rule priority=-1 port port=8444 protocol=tcp drop"],
+        "none": "true",
+        "nftables": "nft flush ruleset",
+        # Not the whole chain: what lets SSH in hangs on its end
+        "ufw": "iptables -S ufw-before-input | grep -e wcs_node -e dport | sed 's/^-A/iptables -D/' | sh -e",
+        "firewalld": "firewall-cmd --policy=wcs-node --remove-rich-rule='rule priority=-1 port port=8444 protocol=tcp drop'",
     }
-    inside(NODES[0], *flush[firewall[0]])
-    report = playbook("converge.yml", wcs_node_firewall=firewall[1])
-    assert [host for host in NODES if report["stats"][host]["changed"]] == ([] if firewall[0] == "none" else [NODES[0]])
-    assert wrong_ports(firewall[0], nodes=[NODES[0]], roles=["stranger"]) == {}
+    for node in NODES:
+        inside(node, "sh", "-c", flush[fleet.firewalls[node]])
+    assert changed(fleet.converge()) == fleet.nodes("firewalld", "ufw", "nftables")
+    assert fleet.wrong_ports(roles=["stranger"]) == {}
 
 
-def test_rules_survive_a_reboot(firewall):
+def test_rules_survive_a_reboot(fleet):
     for node in NODES:
         podman("restart", HOSTS[node]["fleet_container"])
     for node in NODES:
@@ -232,5 +303,4 @@ def test_rules_survive_a_reboot(firewall):
     # A container comes back with another MAC address
     for viewer in ("lb1", "stranger1"):
         inside(viewer, "ip", "neigh", "flush", "dev", "eth0")
-    time.sleep(1)
-    assert wrong_ports(firewall[0], roles=["balancer", "stranger"]) == {}
+    assert fleet.wrong_ports(roles=["balancer", "stranger"]) == {}

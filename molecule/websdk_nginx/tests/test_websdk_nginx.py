@@ -43,6 +43,10 @@ def test_pages_come_compressed_typed_and_anonymous(fleet, websdk, host):
         assert "camera=(self)" in answer.headers["Permissions-Policy"]
 
 
+def test_nginx_has_no_complaint(fleet, host):
+    assert fleet.run(host, "nginx -t -q 2>&1") == ""
+
+
 @pytest.mark.parametrize("path", ["/wcs/nothing-here", "/wcs/../../etc/passwd", "/wcs/%2e%2e/%2e%2e/etc/passwd"])
 def test_nothing_else_is_served(fleet, host, path):
     with pytest.raises(urllib.error.HTTPError) as answer:

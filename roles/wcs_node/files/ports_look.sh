@@ -3,44 +3,50 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # What a host says of its firewalls and of the ports that must never be closed, one finding a line:
-#   ssh PORT              the SSH server listens there, or this very connection uses it
-#   active FIREWALL       it is in force
-#   touched FIREWALL      it holds something of ours
-#   live FIREWALL DIGEST  our rules of that digest are in force
-#   has nft               nftables is installed
+#   ssh PORT                   the SSH server listens there, or this very connection uses it
+#   active FIREWALL            it is in force
+#   touched ROLE FIREWALL      it holds something of that role
+#   live ROLE FIREWALL DIGEST  the rules of that digest are in force
+#   has nft                    nftables is installed
 PATH=$PATH:/usr/sbin:/sbin
 export LC_ALL=C
 
 # The server names an address for every port, whether it was configured by address or by port.
 sshd -T 2>/dev/null | sed -n 's/^listenaddress .*:\([0-9]*\)$/ssh \1/p'
-# A port that systemd listens on in place of the server is known to the processes of this connection alone; sudo hides it from this one.
+# systemd may listen in place of the server.
+systemctl show --property=Listen ssh.socket sshd.socket 2>/dev/null | sed -n 's/^Listen=\(.*:\)\{0,1\}\([0-9][0-9]*\) (Stream)$/ssh \2/p'
+# The processes of this connection know the port that it uses, whatever listens there; sudo hides it from this one.
 process=$$
 while [ "$process" -gt 1 ]; do
     tr '\0' '\n' <"/proc/$process/environ" | sed -n 's/^SSH_CONNECTION=.* /ssh /p' | grep . && break
     process=$(sed -n 's/^PPid:[[:space:]]*//p' "/proc/$process/status")
 done
 
-policy=/etc/firewalld/policies/wcs-node.xml
+systemctl is-active --quiet firewalld && firewalld=yes && echo active firewalld
+command -v ufw >/dev/null && ufw status | grep -q '^Status: active' && echo active ufw
+command -v nft >/dev/null && echo has nft
+
 rules() {
-    firewall-cmd "$@" --policy=wcs-node --list-rich-rules 2>&1 | sort
+    firewall-cmd "$@" --list-rich-rules 2>&1 | sort
 }
-[ -e "$policy" ] && echo touched firewalld
-if systemctl is-active --quiet firewalld; then
-    echo active firewalld
-    [ -e "$policy" ] && [ "$(rules)" = "$(rules --permanent)" ] && sed -n 's/.*wcs_node:\([0-9a-f]*\).*/live firewalld \1/p' "$policy"
-fi
-
-if command -v ufw >/dev/null; then
-    ufw status | grep -q '^Status: active' && echo active ufw
-    grep -qs 'BEGIN wcs_node' /etc/ufw/before.rules /etc/ufw/before6.rules && echo touched ufw
-    { iptables -S ufw-before-input; ip6tables -S ufw6-before-input; } 2>/dev/null |
-        sed -n 's/.*--comment "\{0,1\}wcs_node:\([0-9a-f]*\).*/live ufw \1/p'
-fi
-
-if command -v nft >/dev/null; then
-    echo has nft
-    systemctl is-enabled --quiet wcs-node-ports 2>/dev/null &&
-        nft list chain inet wcs_node input 2>/dev/null | sed -n 's/.*comment "wcs_node:\([0-9a-f]*\)".*/live nftables \1/p'
-fi
-[ -e /etc/systemd/system/wcs-node-ports.service ] && echo touched nftables
+# Each family that ufw filters has to hold them
+ufw_marks() {
+    found=$("$2" -S "$3" 2>/dev/null) || return 0
+    echo "$found" | sed -n "s/.*--comment \"\{0,1\}$1:\([0-9a-f]*\).*/live $1 ufw \1/p" | grep . || echo "live $1 ufw none"
+}
+look_for() {
+    name=$(echo "$1" | tr _ -)
+    policy=/etc/firewalld/policies/$name.xml
+    [ -e "$policy" ] && echo "touched $1 firewalld"
+    [ "${firewalld-}" ] && [ -e "$policy" ] && [ "$(rules --policy="$name")" = "$(rules --permanent --policy="$name")" ] &&
+        sed -n "s/.*$1:\([0-9a-f]*\).*/live $1 firewalld \1/p" "$policy"
+    grep -qs "BEGIN $1" /etc/ufw/before.rules /etc/ufw/before6.rules && echo "touched $1 ufw"
+    ufw_marks "$1" iptables ufw-before-input
+    ufw_marks "$1" ip6tables ufw6-before-input
+    systemctl is-enabled --quiet "$name-ports" 2>/dev/null &&
+        nft list chain inet "$1" input 2>/dev/null | sed -n "s/.*comment \"$1:\([0-9a-f]*\)\".*/live $1 nftables \1/p"
+    [ -e "/etc/systemd/system/$name-ports.service" ] && echo "touched $1 nftables"
+}
+look_for wcs_node
+look_for haproxy_lb
 exit 0

@@ -14,8 +14,8 @@ import errno
 import json
 import math
 import os
-import queue
 import re
+import select
 import signal
 import socket
 import sys
@@ -175,7 +175,7 @@ UNITS = {"cpu": "%", "publishers": "", "subscribers": "", "hls": "", "band-in": 
 DEFAULT_MARKS = {"cpu": 90, "publishers": 100, "subscribers": 100, "hls": 100, "band-in": 100, "band-out": 100, "media-ports-free": 10}
 LOW_WATER = frozenset({"media-ports-free"})  # reached from above
 
-Limits = namedtuple("Limits", "marks margin hold misses graded", defaults=(DEFAULT_MARKS, 5, 5, 2, False))
+Limits = namedtuple("Limits", "marks margin hold misses graded", defaults=(DEFAULT_MARKS, 2, 5, 2, False))
 Settings = namedtuple(
     "Settings", "port bind networks limits cpu interface address http_port path timeout key_in key_out mbps websocket_viewers unit ready_seconds raw"
 )
@@ -185,7 +185,7 @@ _DEFAULTS = {
     "bind": "",
     "networks": [],
     "limits": DEFAULT_MARKS,
-    "hysteresis": {"margin": 5, "hold": 5},
+    "hysteresis": {"margin": 2, "hold": 5},
     "graded": False,
     "cpu": "usage",
     "interface": "",
@@ -1022,7 +1022,7 @@ class Daemon:
     def __init__(self):
         self.agent = Agent(load_settings(SETTINGS), STATE_DIRECTORY, self._log)
         self.listener = self.thread = self.bound = None
-        self.signals = queue.SimpleQueue()
+        self.signals, self.signalled = os.pipe()
         self.told = None  # when the watchdog was last told, and how often it wants to be
         self.telling = int(os.environ.get("WATCHDOG_USEC") or 0) / 3e6
 
@@ -1045,23 +1045,22 @@ class Daemon:
     def _loop(self) -> None:
         deadline = time.monotonic() + INTERVAL
         while True:
-            try:
-                caught = self.signals.get(timeout=max(0, deadline - time.monotonic()))
-            except queue.Empty:
+            # not a queue or a lock with a timeout: before Python 3.11 those wait by the wall clock, and would stand still when it is set back
+            if not select.select([self.signals], [], [], max(0, deadline - time.monotonic()))[0]:
                 deadline = max(deadline, time.monotonic()) + INTERVAL
                 self.agent.tick()
                 if not self.thread.is_alive():
-                    raise RuntimeError("the serving thread has ended") from None
+                    raise RuntimeError("the serving thread has ended")
                 self._tell_watchdog()
-                continue
-            if caught != signal.SIGHUP:
+            elif os.read(self.signals, 1)[0] == signal.SIGHUP:
+                self._reload()
+            else:
                 return
-            self._reload()
 
     def _take_signals(self) -> None:
         while True:
             # not sigtimedwait(), which in CPython may return rubbish after its process was stopped and continued
-            self.signals.put(signal.sigwait(self.SIGNALS))
+            os.write(self.signalled, bytes([signal.sigwait(self.SIGNALS)]))
 
     def _tell_watchdog(self) -> None:
         now = time.monotonic()

@@ -27,3 +27,8 @@ def test_known(text, expected):
 def test_refused(text):
     with pytest.raises(AnsibleFilterError):
         haproxy_release(text)
+
+
+@pytest.mark.parametrize(("version", "able"), [("2.2.9-2+deb11u6", False), ("2.4.0", True), ("3.0.11-1+deb13u4", True), ("3.0.22", False), ("3.0.220", True)])
+def test_websockets_over_http_2(version, able):
+    assert haproxy_release(f"HAProxy version {version} 2026/10/17 - https://haproxy.org/")["http2_websockets"] == able

@@ -30,6 +30,11 @@ def test_networks(hostvars, expected):
     assert host_networks(list(hostvars), hostvars, "v") == expected
 
 
+def test_another_variable_adds_to_the_addresses():
+    hostvars = {"a": {"ansible_host": "192.0.2.9", "w": "198.51.100.9"}, "b": {"v": "192.0.2.8"}}
+    assert host_networks(["a", "b"], hostvars, "v", also="w") == ["192.0.2.8/32", "192.0.2.9/32", "198.51.100.9/32"]
+
+
 def test_a_name_is_resolved_here():
     assert "127.0.0.1/32" in host_networks(["a"], {"a": {"ansible_host": "localhost"}}, "v")
 

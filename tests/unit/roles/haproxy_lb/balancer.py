@@ -18,8 +18,13 @@ import time
 from .conftest import HAPROXY
 
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
-ACCEPT = base64.b64encode(hashlib.sha1(KEY.encode() + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
-SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: " + ACCEPT + b"\r\n\r\n"
+SWITCHING = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {}\r\n\r\n{}\n"
+
+
+def accepted(request):
+    """The answer to the key of a handshake."""
+    key = next(line.partition(": ")[2] for line in request if line.lower().startswith("sec-websocket-key: "))
+    return base64.b64encode(hashlib.sha1(key.encode() + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest()).decode()
 
 
 def free_port():
@@ -64,7 +69,7 @@ class Node:
         def signalling(self):
             request = head(self.rfile)
             node.requests.append(request)
-            self.wfile.write(SWITCHING + node.name.encode() + b"\n")
+            self.wfile.write(SWITCHING.format(accepted(request), node.name).encode())
             for line in self.rfile:
                 self.wfile.write(line)
 
@@ -110,8 +115,8 @@ class Web:
 class Connection:
     """One client connection, over TLS or plain."""
 
-    def __init__(self, port, host="127.0.0.1", tls=True, alpn=None, before=b"", **context):
-        raw = socket.create_connection((host, port), timeout=10)
+    def __init__(self, port, host="127.0.0.1", source=None, tls=True, alpn=None, before=b"", **context):
+        raw = socket.create_connection((host, port), timeout=10, source_address=(source, 0) if source else None)
         raw.sendall(before)
         if tls:
             settings = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -146,10 +151,13 @@ class Balancer:
     """haproxy as a master with a worker, on the rendered file."""
 
     def __init__(self, directory, port, redirect_port):
-        self.port, self.redirect_port = port, redirect_port
+        self.port, self.redirect_port, self.backends = port, redirect_port, ["wcs_back"]
         self.config, self.reload_script, self.stats_socket = (directory / name for name in ("haproxy.cfg", "reload.py", "admin.sock"))
-        self.process = subprocess.Popen([*HAPROXY, "-W", "-f", str(self.config)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self.output = []
+        self.start()
+
+    def start(self):
+        self.process = subprocess.Popen([*HAPROXY, "-W", "-f", str(self.config)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         threading.Thread(target=self.output.extend, args=(self.process.stdout,), daemon=True).start()
 
     def wait(self, condition, seconds=30):
@@ -182,7 +190,8 @@ class Balancer:
 
     def settled(self):
         """Whether the health check and the agent of every server have been heard."""
-        return all(row["check_status"] == "L7OK" and row["agent_status"] in ("L7OK", "L7STS") for row in self.servers().values())
+        rows = [row for backend in self.backends for row in self.servers(backend).values()]
+        return all(row["check_status"] in ("L7OK", "L4OK") and row["agent_status"] in ("L7OK", "L7STS") for row in rows)
 
     def pid(self):
         return next(line.split()[1] for line in self.command("show info").splitlines() if line.startswith("Pid:"))
@@ -191,13 +200,18 @@ class Balancer:
         """What the unit does at a reload."""
         return subprocess.run([sys.executable, "-I", self.reload_script, str(master or self.process.pid)], capture_output=True, text=True, check=False)
 
-    def connect(self, **options):
-        return Connection(self.port, **options)
+    def restart(self):
+        self.close()
+        self.start()
+        self.wait(self.settled)
 
-    def visit(self, *headers, **options):
+    def connect(self, port=None, **options):
+        return Connection(port or self.port, **options)
+
+    def visit(self, *headers, path="/", **options):
         """One whole handshake; return the name of the node that took it, or the status when none did."""
         with self.connect(**options) as client:
-            status, _answer = client.ask(*(headers or HANDSHAKE))
+            status, _answer = client.ask(*(headers or HANDSHAKE), path=path)
             return client.stream.readline().decode().strip() if status == 101 else status
 
     def close(self):
@@ -206,22 +220,26 @@ class Balancer:
 
 
 @contextlib.contextmanager
-def balanced(install, directory, *names, **variables):
-    """A balancer with a web server and with nodes of these names, once it has heard of all of them."""
+def balanced(install, directory, *names, pools=(), **variables):
+    """A balancer with a web server and with nodes of these names, once it has heard of all of them. Pools say which of the nodes are theirs."""
     nodes, web, port, redirect_port = [Node(name) for name in names], Web(), free_port(), free_port()
+    known = {node.name: node.variables for node in nodes}
+    pooled = {name for pool in pools for name in pool["servers"]}
     settings = {
         "haproxy_lb_bind": ["127.0.0.1", "::1"],
         "haproxy_lb_port": port,
         "haproxy_lb_redirect_port": redirect_port,
         "haproxy_lb_web_address": web.address,
+        "haproxy_lb_pools": [pool | {"servers": [known[name] for name in pool["servers"]]} for pool in pools],
     } | variables
 
     def configure(servers, **different):
-        install(directory, haproxy_lb_servers=servers, **settings | different)
+        install(directory, hosts={}, haproxy_lb_servers=servers, **settings | different)
 
-    configure([node.variables for node in nodes])
+    configure([known[name] for name in names if name not in pooled])
     balancer = Balancer(directory, port, redirect_port)
     balancer.configure = configure
+    balancer.backends += [f"wcs_back_{pool['name']}" for pool in pools]
     try:
         balancer.wait(balancer.settled)
         yield balancer, nodes, web

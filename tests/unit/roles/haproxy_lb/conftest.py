@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 import shlex
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -50,6 +52,7 @@ def etc(tmp_path_factory):
         )
         (directory / "certs" / f"{name}.pem").write_text(certificate.read_text() + key.read_text())
     (directory / "server-state").write_text("1\n")
+    (directory / "ticket-keys").write_text("".join(base64.b64encode(bytes([number]) * 80).decode() + "\n" for number in range(3)))
     return directory
 
 
@@ -66,7 +69,7 @@ def templar(etc, installed):
         everything = load("defaults/main.yml") | load("vars/main.yml")
         everything |= {
             "ansible_managed": "Ansible managed",
-            "groups": {"wcs_nodes": list(hosts)},
+            "groups": {"wcs_nodes": list(hosts), "origins": ["origin1"], "edges": ["edge1", "edge2"], "empty": []},
             "hostvars": hosts,
             "haproxy_lb_domain": "wcs.example.com",
             "haproxy_lb_certificate": "wcs.example.com.crt",
@@ -120,8 +123,11 @@ def install(etc, render, config_at):
         variables["__haproxy_lb_certs"] = str(etc / "certs")
         variables["__haproxy_lb_dir"] = str(directory)
         variables |= {"__haproxy_lb_socket": str(directory / "admin.sock"), "__haproxy_lb_state_file": str(directory / "server-state")}
+        if not (directory / "ticket-keys").exists():
+            shutil.copy(etc / "ticket-keys", directory)
         config_at(directory / "haproxy.cfg", **variables)
-        (directory / "reload.py").write_text(render("reload.py.j2", **variables), encoding="utf-8")
+        for script in ("reload.py", "tickets.py"):
+            (directory / script).write_text(render(f"{script}.j2", **variables), encoding="utf-8")
 
     return install
 

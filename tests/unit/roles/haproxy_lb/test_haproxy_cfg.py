@@ -11,15 +11,28 @@ import pytest
 from .conftest import run
 
 NODES = {f"node{number}": {"ansible_host": f"10.0.{number // 250}.{number % 250 + 1}"} for number in range(1000)}
+POOLED = {name: {"wcs_node_address": f"192.0.2.{number}"} for number, name in enumerate(("origin1", "edge1", "edge2", "spare1"), start=1)}
+POOLS = [
+    {"name": "publish", "group": "origins", "hosts": ["publish.example.com", "p.example.com"], "fallback": ["default", "view"]},
+    {"name": "view", "group": "edges", "paths": ["/", "/view/"], "ports": [8443], "stickiness": "source", "balance": "random", "fallback": ["default"]},
+]
 
 ACCEPTED = {
     "plain": {},
-    "leastconn": {"haproxy_lb_balance": "leastconn"},
+    "leastconn": {"haproxy_lb_balance": "leastconn", "hosts": {"wcs1": {"wcs_node_address": "192.0.2.11", "wcs_node_agent_graded": False}}},
     "first": {"haproxy_lb_balance": "first"},
     "source": {"haproxy_lb_balance": "source"},
     "random": {"haproxy_lb_balance": "random"},
+    "hash of a header": {"haproxy_lb_balance": "hash", "haproxy_lb_hash": "header:X-Room"},
+    "hash of a parameter": {"haproxy_lb_balance": "hash", "haproxy_lb_hash": "parameter:room"},
+    "hash of the path": {"haproxy_lb_balance": "hash"},
     "cookie": {"haproxy_lb_stickiness": "cookie"},
+    "by source": {"haproxy_lb_stickiness": "source"},
+    "by header": {"haproxy_lb_stickiness": "header:X-User"},
+    "TCP check": {"haproxy_lb_check": "tcp"},
+    "pools": {"hosts": POOLED, "haproxy_lb_pools": POOLS},
     "no redirect": {"haproxy_lb_redirect": False},
+    "HTTP/2": {"haproxy_lb_http2": True},
     "one address": {"haproxy_lb_bind": ["192.0.2.1"]},
     "IPv6 node": {"hosts": {"wcs1": {"wcs_node_address": "2001:db8::11"}}},
     "node without agent": {"haproxy_lb_servers": [{"name": "a", "address": "192.0.2.1", "agent_port": 0}]},
@@ -48,7 +61,9 @@ def test_a_node_whose_name_does_not_resolve_stops_nobody(config):
 
 def test_haproxy_refuses_what_the_how_to_wrote(config):
     """The check above would be worth nothing if it passed everything."""
-    done = run("-c", "-f", str(config(haproxy_lb_balance="round robin")))
+    path = config()
+    path.write_text(path.read_text(encoding="utf-8").replace("balance roundrobin", "balance round robin"), encoding="utf-8")
+    done = run("-c", "-f", str(path))
     assert done.returncode == 1
     assert "roundrobin" in done.stdout + done.stderr
 
@@ -152,3 +167,25 @@ def test_the_unit_checks_the_file_before_it_reloads(render):
 def test_descriptors_follow_the_capacity_of_the_nodes(render):
     hosts = {f"wcs{number}": {"wcs_node_address": f"192.0.2.{number}"} for number in range(1, 11)}
     assert "LimitNOFILE=131072" in render("unit.conf.j2", hosts=hosts).splitlines()
+
+
+def test_pools_are_tried_in_their_order(render):
+    text = render("haproxy.cfg.j2", hosts=POOLED, haproxy_lb_pools=POOLS)
+    assert [line for line in lines(text, "frontend wcs-balancer") if line.startswith("use_backend")] == [
+        "use_backend wcs_back_publish if is_websocket wcs_back_publish_host { be_conn_free(wcs_back_publish) gt 0 }",
+        "use_backend wcs_back if is_websocket wcs_back_publish_host { be_conn_free(wcs_back) gt 0 }",
+        "use_backend wcs_back_view if is_websocket wcs_back_publish_host { be_conn_free(wcs_back_view) gt 0 }",
+        "use_backend wcs_back_publish if is_websocket wcs_back_publish_host",
+        "use_backend wcs_back_view if is_websocket wcs_back_view_path wcs_back_view_port { be_conn_free(wcs_back_view) gt 0 }",
+        "use_backend wcs_back if is_websocket wcs_back_view_path wcs_back_view_port { be_conn_free(wcs_back) gt 0 }",
+        "use_backend wcs_back_view if is_websocket wcs_back_view_path wcs_back_view_port",
+        "use_backend wcs_back if is_websocket",
+    ]
+    assert [line.split()[1] for line in servers(text)] == ["spare1"]
+
+
+def test_the_ports_of_pools_speak_tls(render):
+    text = render("haproxy.cfg.j2", hosts=POOLED, haproxy_lb_pools=POOLS)
+    binds = [line.split()[1:] for line in lines(text, "frontend wcs-balancer") if line.startswith("bind")]
+    assert [bind[0] for bind in binds] == ["0.0.0.0:443", "[::]:443", "0.0.0.0:8443", "[::]:8443"]
+    assert all("ssl" in bind for bind in binds)

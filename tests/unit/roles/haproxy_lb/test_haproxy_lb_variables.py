@@ -42,6 +42,8 @@ REFUSED = {
     "unknown group": ({"haproxy_lb_nodes_group": "nodes"}, "inventory group nodes"),
     "herding": ({"haproxy_lb_balance": "leastconn"}, "wcs1, wcs2 grade their weights.*set wcs_node_agent_graded to false"),
     "half herding": ({"haproxy_lb_balance": "leastconn", "hosts": UNGRADED | {"wcs2": GROUP["wcs2"]}}, "agents of wcs2 grade"),
+    "pool without a name": ({"haproxy_lb_pools": [{"group": "wcs_nodes"}]}, "haproxy_lb_pools: pool 1 is called ''"),
+    "redirect where TLS is": ({"haproxy_lb_redirect_port": 443}, "haproxy_lb_redirect_port is 443, where TLS is spoken"),
     "nowhere to listen": ({"haproxy_lb_bind": []}, "haproxy_lb_bind is empty"),
     "name to listen on": ({"haproxy_lb_bind": ["localhost"]}, "haproxy_lb_bind: 'localhost'"),
     "domain": ({"haproxy_lb_domain": "../wcs"}, "haproxy_lb_domain is"),

@@ -150,10 +150,18 @@ def test_a_new_node_gets_nothing_before_it_was_heard(balancer, nodes, visits):
     newcomer.close()
 
 
-def test_a_node_that_left_is_gone(balancer, nodes):
-    balancer.configure([nodes[1].variables])
-    assert balancer.reload().returncode == 0
-    assert {balancer.visit() for dummy in range(5)} == {"wcs2"}
+def test_a_node_that_left_gets_nothing_new_and_loses_nobody(balancer, nodes):
+    with balancer.connect() as client:
+        assert client.ask(*HANDSHAKE)[0] == 101
+        left = client.stream.readline().decode().strip()
+        stays = next(node for node in nodes if node.name != left)
+        balancer.configure([stays.variables])
+        assert balancer.reload().returncode == 0
+        assert {balancer.visit() for dummy in range(5)} == {stays.name}
+        # Once more: the worker that holds the session is now two behind
+        assert balancer.reload().returncode == 0
+        client.socket.sendall(b"still here\n")
+        assert client.stream.readline() == b"still here\n"
     assert b"ALERT" not in b"".join(balancer.output)
 
 

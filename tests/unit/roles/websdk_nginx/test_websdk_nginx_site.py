@@ -7,8 +7,11 @@ from __future__ import annotations
 import gzip
 import os
 import socket
+import subprocess
+import sys
 import time
 from email.utils import formatdate
+from pathlib import Path
 
 import pytest
 from ansible_collections.webcallserver.balancer.tests.unit import websdk
@@ -149,7 +152,7 @@ def test_nothing_is_taken(served, method):
     assert served.get("/wcs/flashphoner.js", method=method).status == 405
 
 
-@pytest.mark.parametrize(
+VARIABLES = pytest.mark.parametrize(
     "variables",
     [
         {},
@@ -161,9 +164,23 @@ def test_nothing_is_taken(served, method):
         {"websdk_nginx_index": "/wcs/examples/demo/streaming/player/player.html?mediaProvider=WebRTC&a=%20b"},
     ],
 )
-def test_nginx_has_no_complaint_about_any_variable(configure, tmp_path, variables):
+
+
+@pytest.fixture
+def config(configure, tmp_path, variables):
     listen = [address.format(home=tmp_path) for address in variables.get("websdk_nginx_listen", ["127.0.0.1:18180"])]
-    assert verdict(configure(tmp_path, **{**variables, "websdk_nginx_listen": listen})) == ""
+    return configure(tmp_path, **{**variables, "websdk_nginx_listen": listen})
+
+
+@VARIABLES
+def test_nginx_has_no_complaint_about_any_variable(config):
+    assert verdict(config) == ""
+
+
+@VARIABLES
+def test_gixy_has_none_either(config):
+    gixy = subprocess.run([Path(sys.executable).with_name("gixy"), config], capture_output=True, text=True, check=False)
+    assert (gixy.returncode, "No issues found." in gixy.stdout) == (0, True), gixy.stdout
 
 
 def test_an_odd_header_arrives_as_it_is_and_ports_can_be_left_alone(configure, tmp_path):

@@ -130,19 +130,18 @@ def test_bad_settings_are_refused_with_a_remedy(problems, bundle, variables, com
 
 
 @pytest.mark.parametrize(
-    ("listen", "probe", "ports"),
+    ("listen", "probes", "ports"),
     [
-        (["127.0.0.1:8180"], "127.0.0.1:8180", ["8180"]),
-        (["8080", "[::]:8080"], "127.0.0.1:8080", ["8080"]),
-        (["*:80", "127.0.0.1:8180"], "127.0.0.1:80", ["80", "8180"]),
-        (["0.0.0.0:80"], "127.0.0.1:80", ["80"]),
-        (["[::]:80"], "[::1]:80", ["80"]),
-        (["10.0.0.1:80"], "10.0.0.1:80", ["80"]),
-        (["unix:/run/web.sock", "443"], "localhost", ["443"]),
+        (["127.0.0.1:8180"], ["127.0.0.1:8180"], ["8180"]),
+        (["8080", "[::]:8080"], ["127.0.0.1:8080", "[::1]:8080"], ["8080"]),
+        (["*:80", "127.0.0.1:8180"], ["127.0.0.1:80", "127.0.0.1:8180"], ["80", "8180"]),
+        (["0.0.0.0:80"], ["127.0.0.1:80"], ["80"]),
+        (["10.0.0.1:80"], ["10.0.0.1:80"], ["80"]),
+        (["unix:/run/web.sock", "443"], ["unix:/run/web.sock", "127.0.0.1:443"], ["443"]),
     ],
 )
-def test_where_the_site_is_asked_and_what_selinux_is_told(evaluate, listen, probe, ports):
-    assert evaluate("{{ __websdk_nginx_probe }}", websdk_nginx_listen=listen) == probe
+def test_where_the_site_is_asked_and_what_selinux_is_told(evaluate, listen, probes, ports):
+    assert evaluate("{{ __websdk_nginx_probes }}", websdk_nginx_listen=listen) == probes
     assert evaluate("{{ __websdk_nginx_ports }}", websdk_nginx_listen=listen) == ports
 
 

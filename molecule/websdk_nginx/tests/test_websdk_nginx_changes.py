@@ -1,0 +1,116 @@
+# Copyright (c) 2026 webcallserver.balancer contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""New releases, ways back, and what goes wrong: the site serves on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import tarfile
+import urllib.request
+
+import pytest
+from fleet import recap
+
+CONVERGE = "molecule/websdk_nginx/converge.yml"
+PAGE = "examples/demo/streaming/two_way_streaming/two_way_streaming.html"
+KEPT = "nginx keeps the configuration it had, the new one does not work"
+ELSEWHERE = "websdk_nginx_index=/wcs/examples/demo/streaming/player/player.html"
+
+
+def converge(fleet, *arguments):
+    """Run the role over all hosts; return what became of them, which is ok, changed or failed, and what each that failed said last."""
+    result = fleet.play(CONVERGE, *arguments)
+    found = {"failed" if counts["failed"] else "changed" if counts["changed"] else "ok" for counts in recap(result.stdout).values()}
+    failures = re.findall(r"^fatal: \[(\w+)\]: FAILED! => (.*)$", result.stdout, re.MULTILINE)
+    return found, {host: json.loads(failure)["msg"] for host, failure in failures}
+
+
+def served(fleet):
+    """Return by host the release that is served and where its root leads."""
+    found = {}
+    for host in fleet.hosts:
+        index = urllib.request.urlopen(f"http://{fleet.address(host)}/", timeout=10).url.partition("/wcs/")[2]
+        found[host] = (fleet.run(host, "basename $(readlink /srv/wcs-web/wcs)"), index)
+    return found
+
+
+def releases(fleet):
+    return {host: len(fleet.run(host, "ls /srv/wcs-web/releases").split()) for host in fleet.hosts}
+
+
+@pytest.fixture(autouse=True)
+def back(fleet):
+    yield
+    found, said = converge(fleet)
+    assert "failed" not in found, said
+
+
+@pytest.fixture
+def broken_neighbour(fleet):
+    for host in fleet.hosts:
+        fleet.run(host, "echo 'server { nonsense; }' >/etc/nginx/conf.d/neighbour.conf")
+    yield
+    for host in fleet.hosts:
+        fleet.run(host, "rm /etc/nginx/conf.d/neighbour.conf")
+
+
+def test_a_broken_neighbour_stops_the_change_and_not_the_site(fleet, broken_neighbour):
+    before = served(fleet)
+    found, said = converge(fleet, "-e", ELSEWHERE)
+    assert found == {"failed"}, said
+    assert set(said) == set(before)
+    for words in said.values():
+        assert words.startswith(KEPT)
+        assert 'unknown directive "nonsense" in /etc/nginx/conf.d/neighbour.conf:1' in words
+    assert served(fleet) == before
+
+
+@pytest.fixture
+def busy_port(fleet):
+    for host in fleet.hosts:
+        fleet.run(host, "systemd-run --quiet --unit busy python3 -m http.server --bind 127.0.0.1 8189")
+    yield
+    for host in fleet.hosts:
+        fleet.run(host, "systemctl stop busy")
+
+
+def test_a_busy_port_stops_the_change_and_not_the_site(fleet, busy_port):
+    """nginx's test does not see it, and neither does who asks on another port: nginx goes on with what it has."""
+    before = served(fleet)
+    found, said = converge(fleet, "-e", ELSEWHERE, "-e", '{"websdk_nginx_listen": ["80", "127.0.0.1:8189"]}')
+    assert found == {"failed"}, said
+    assert set(said) == set(before)
+    assert {words.partition("flashphoner.js")[0] for words in said.values()} == {f"{KEPT}: http://127.0.0.1:8189/wcs/"}
+    assert served(fleet) == before
+
+
+@pytest.fixture
+def next_release(websdk, tmp_path):
+    """Return the arguments that serve the WebSDK with another version's number."""
+    archive = tmp_path / "next.tgz"
+    manifest = tmp_path / "package.json"
+    manifest.write_text((websdk / "package.json").read_text().replace('"version": "2.0.276"', '"version": "2.0.277"'))
+    with tarfile.open(archive, "w:gz") as packed:
+        packed.add(manifest, "package/package.json")
+        packed.add(websdk / "flashphoner.js", "package/flashphoner.js")
+        packed.add(websdk / "examples", "package/examples")
+    digest = hashlib.sha256(archive.read_bytes()).hexdigest()
+    return f"2.0.277-{digest[:12]}", ("-e", f"websdk_nginx_bundle={archive}", "-e", f"websdk_nginx_bundle_sha256={digest}")
+
+
+def test_a_release_comes_goes_and_is_left_behind(fleet, next_release):
+    newer, arguments = next_release
+    older = next(iter(served(fleet).values()))[0]
+    for wanted, keep, kept in ((newer, 3, 2), (older, 3, 2), (newer, 1, 1)):
+        change = ("-e", f"websdk_nginx_release={older}") if wanted == older else (*arguments, "-e", f"websdk_nginx_keep_releases={keep}")
+        found, said = converge(fleet, *change)
+        assert found == {"changed"}, said
+        assert served(fleet) == dict.fromkeys(fleet.hosts, (wanted, PAGE))
+        assert releases(fleet) == dict.fromkeys(fleet.hosts, kept)
+    found, said = converge(fleet, "-e", f"websdk_nginx_release={older}")
+    assert found == {"failed"}, said
+    assert set(said) == set(fleet.hosts)
+    assert all(newer in words for words in said.values()), said
+    assert served(fleet) == dict.fromkeys(fleet.hosts, (newer, PAGE))

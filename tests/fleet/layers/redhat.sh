@@ -1,0 +1,68 @@
+# shellcheck shell=sh
+# Copyright (c) 2026 webcallserver.balancer contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# A stand-in for the RedHat family, not one of it: a Debian that poses as Rocky Linux 9. Its dnf installs from a repository
+# on its own disk, made of Debian's packages. Ansible takes it for RedHat, and so do the roles.
+export DEBIAN_FRONTEND=noninteractive
+packages="nftables firewalld haproxy"
+apt-get update -q
+apt-get install -q -y --no-install-recommends dnf python3-dnf rpm createrepo-c netbase
+# What they depend on stays behind, so that the packages made of them need nothing.
+# shellcheck disable=SC2086  # a list of packages
+apt-get install -q -y --no-install-recommends $packages
+# shellcheck disable=SC2086
+apt-get purge -q -y $packages
+
+mkdir -p /srv/rpm /tmp/build /etc/yum.repos.d /etc/dnf/vars
+cd /tmp/build || exit
+for package in $packages; do
+    apt-get download -q "$package"
+    dpkg-deb --extract "$package"_*.deb "$package"
+    # As the packages' scripts choose it, in both worlds
+    if [ "$package" = firewalld ]; then
+        ln -s org.fedoraproject.FirewallD1.server.policy.choice firewalld/usr/share/polkit-1/actions/org.fedoraproject.FirewallD1.policy
+    fi
+    cat >"$package.spec" <<END
+Name: $package
+Version: $(dpkg-deb --field "$package"_*.deb Version | sed 's/^[0-9]*://; s/[-~+].*//')
+Release: 1.el9
+Summary: Debian's $package in another format
+License: as Debian's
+AutoReqProv: no
+%description
+For tests.
+%pre
+$(case $package in haproxy) echo 'getent passwd haproxy >/dev/null || useradd --system --home-dir /var/lib/haproxy --shell /usr/sbin/nologin haproxy' ;; esac)
+%install
+cp -a /tmp/build/$package/. %{buildroot}
+%files
+$(find "$package" \( ! -type d -o -empty \) -printf '"/%P"\n')
+END
+    rpmbuild --quiet -bb --define '_rpmdir /srv/rpm' --define '_build_id_links none' "$package.spec"
+done
+cd / || exit
+rm -r /tmp/build
+createrepo_c --quiet /srv/rpm
+cat >/etc/yum.repos.d/stand-in.repo <<'END'
+[stand-in]
+name=Debian's packages in another format
+baseurl=file:///srv/rpm
+gpgcheck=0
+END
+
+echo 9 >/etc/dnf/vars/releasever
+cat >/usr/lib/os-release <<'END'
+NAME="Rocky Linux"
+ID="rocky"
+ID_LIKE="rhel centos fedora"
+VERSION="9.4 (Blue Onyx)"
+VERSION_ID="9.4"
+PLATFORM_ID="platform:el9"
+PRETTY_NAME="Rocky Linux 9.4 (a stand-in)"
+END
+echo 'Rocky Linux release 9.4 (Blue Onyx)' >/etc/redhat-release
+mkdir /usr/lib/debian
+apt-get clean
+mv /usr/bin/apt /usr/bin/apt-get /usr/lib/debian/
+rm -rf /var/lib/apt/lists/* /etc/debian_version

@@ -206,6 +206,8 @@ class World:
         for name in NODES:
             self.start_node(name)
         with (self.directory / "log").open("w") as log:
+            reader = self.spawn("lb", "cat", stdin=subprocess.PIPE, stdout=log)  # in the journal's place
+        with reader.stdin as log:
             self.master = self.spawn("lb", "haproxy", "-Ws", "-f", self.directory / "haproxy.cfg", stdout=log, stderr=log)
         self.until(self.settled, 20)
 

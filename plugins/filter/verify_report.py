@@ -79,7 +79,10 @@ def balancer_rows(name, agents, haproxy, probe):
         yield row(f"{name} -> {result['item']}", "reply of the agent", not failed, result["msg"] if failed else "up")
     if haproxy.get("failed"):
         yield row(name, "HAProxy", False, haproxy["msg"])
-    for server in haproxy.get("servers", []):
+    nodes = [server for server in haproxy.get("servers", []) if server["backend"].startswith("wcs_back")]
+    if not nodes and not haproxy.get("failed"):
+        yield row(name, "HAProxy", False, "it knows of no node")
+    for server in nodes:
         detail = f"{server['status']}, weight {server['weight']}, {server.get('agent_status', 'no agent')} {server.get('last_agt', '')}".replace(" : ", " ")
         yield row(f"{name} -> {server['name']}", "view of HAProxy", server["status"] == "UP" and server.get("agent_status", "L7OK") == "L7OK", detail)
     if probe.get("failed"):
@@ -90,31 +93,40 @@ def balancer_rows(name, agents, haproxy, probe):
         yield row(f"here -> {name}", "WebSockets", set(answers) == {"getUserData"}, f"{len(answers)} established")
 
 
-def node_rows(name, info, addresses, forged):
+def node_rows(name, info, ours, forged):
     """Judge one node: its statistics, and whose address its sessions carry."""
-    if info.get("failed"):
+    if "statistics" not in info:
         yield row(name, "statistics and sessions", False, info["msg"])
         return
-    websockets = info["statistics"].get("connection", {}).get("connections_websocket", 0)
-    yield row(name, "statistics", websockets > 0, f"connections_websocket={websockets}")
-    identifiers = [connection.get("sessionId", "") for connection in info["connections"]]
-    ours = [identifier for identifier in identifiers if any(address in identifier for address in addresses)]
-    deceived = [identifier for identifier in identifiers if forged in identifier]
-    detail = f"a forged address is believed: {deceived[0]}" if deceived else ours[0] if ours else f"none of {len(identifiers)} has {' or '.join(addresses)}"
-    yield row(name, "address of the client in sessionId", ours and not deceived, detail)
+    websockets = info["statistics"].get("connection", {}).get("connections_websocket")
+    yield row(name, "statistics", websockets is not None, f"connections_websocket={websockets}")
+    deceived = [identifier for identifier in identifiers(info) if forged in identifier]
+    detail = f"a forged address is believed: {deceived[0]}" if deceived else next(iter(ours), "nobody was sent here")
+    yield row(name, "address of the client in sessionId", not deceived, detail)
+
+
+def identifiers(info):
+    """Return what the node calls its sessions."""
+    return [connection.get("sessionId", "") for connection in info.get("connections", [])]
 
 
 def verify_report(hostvars, balancers, nodes, forged):
     """Return a row for each thing that was looked at."""
     rows = []
-    addresses = set()
+    visitors = []
     for name in balancers:
         seen = hostvars[name]
         probe = seen["wcs_verify_visit"]
         rows.extend(balancer_rows(name, seen["wcs_verify_agents"], seen["wcs_verify_haproxy"], probe))
-        addresses |= {session["address"].rpartition(":")[0].strip("[]") for session in probe.get("sessions", [])}
-    for name in nodes:
-        rows.extend(node_rows(name, hostvars[name]["wcs_verify_node"], sorted(addresses), forged))
+        visitors += [session["address"] for session in probe.get("sessions", [])]
+    addresses = {visitor.rpartition(":")[0].strip("[]") for visitor in visitors}
+    infos = {name: hostvars[name]["wcs_verify_node"] for name in nodes}
+    ours = {name: [identifier for identifier in identifiers(info) if any(address in identifier for address in addresses)] for name, info in infos.items()}
+    for name, info in infos.items():
+        rows.extend(node_rows(name, info, ours[name], forged))
+    found = sum(map(len, ours.values()))
+    # The nodes may have been asked before the last of them came
+    rows.append(row("all nodes", "sessions of the visit", found > 0, f"{found} of {len(visitors)} when the nodes were asked"))
     return rows
 
 

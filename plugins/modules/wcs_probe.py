@@ -39,9 +39,15 @@ options:
     type: str
     default: /
   sessions:
-    description: How many WebSockets to open.
+    description: How many WebSockets to open, and as many to each of the O(pools).
     type: int
     default: 2
+  pools:
+    description:
+      - Pools of the balancer besides its default one, as in C(haproxy_lb_pools). Of each, the first of its C(paths), C(hosts) and C(ports) is visited.
+    type: list
+    elements: dict
+    default: []
   hold:
     description: How many seconds to hold them, for others to look at.
     type: int
@@ -113,6 +119,16 @@ class ProbeError(Exception):
     """The balancer did not do what its users need."""
 
 
+def doors(pools, domain, port):
+    """Return (path, host, port) of every way in: the plain one, and one for each pool that takes something by itself."""
+    found = [("/", domain, port)]
+    for pool in pools:
+        said = [(pool.get(key) or [None])[0] for key in ("paths", "hosts", "ports")]
+        if any(said):
+            found.append((said[0] or "/", said[1] or domain, said[2] or port))
+    return found
+
+
 async def establish(websocket):
     """Introduce ourselves as the WebSDK does, and return address and first answer of the session."""
     await websocket.send_json({"message": "connection", "data": [CLIENT]})
@@ -124,24 +140,26 @@ async def establish(websocket):
     return {"address": f"[{host}]:{port}" if ":" in host else f"{host}:{port}", "answer": answer["message"]}
 
 
-async def visit(domain, address, port, ca_path, page, sessions, hold, headers):
+async def visit(domain, address, port, ca_path, page, sessions, pools, hold, headers):
     """Load the page, open the WebSockets, hold them; return what was seen."""
     host = address or domain
-    base = f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
+    base = f"https://[{host}]" if ":" in host else f"https://{host}"
     context = ssl.create_default_context(cafile=ca_path)
-    to_domain = {"Host": domain}
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as client:
-        step = f"GET {base}{page}"
+    # Each session is a new client's: what makes one come back is not kept
+    jar = aiohttp.DummyCookieJar()
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30), cookie_jar=jar) as client:
+        step = f"GET {base}:{port}{page}"
         try:
-            async with client.get(base + page, ssl=context, server_hostname=domain, headers=to_domain) as response:
+            async with client.get(f"{base}:{port}{page}", ssl=context, server_hostname=domain, headers={"Host": domain}) as response:
                 seen = {"status": response.status, "size": len(await response.read())}
             websockets = []
             established = []
-            for number in range(1, sessions + 1):
-                step = f"WebSocket {number} to {base}/"
-                websocket = await client.ws_connect(base, ssl=context, server_hostname=domain, headers={**headers, **to_domain})
-                websockets.append(websocket)
-                established.append(await establish(websocket))
+            for path, name, door in doors(pools, domain, port):
+                for number in range(1, sessions + 1):
+                    step = f"WebSocket {number} to {base}:{door}{path}"
+                    websocket = await client.ws_connect(f"{base}:{door}{path}", ssl=context, server_hostname=domain, headers={**headers, "Host": name})
+                    websockets.append(websocket)
+                    established.append(await establish(websocket))
         except (aiohttp.ClientError, OSError, TypeError, ValueError, asyncio.TimeoutError) as exc:
             raise ProbeError(f"{step}: {exc or type(exc).__name__}") from exc
         await asyncio.sleep(hold)
@@ -157,6 +175,7 @@ def main():
             "ca_path": {"type": "path"},
             "page": {"type": "str", "default": "/"},
             "sessions": {"type": "int", "default": 2},
+            "pools": {"type": "list", "elements": "dict", "default": []},
             "hold": {"type": "int", "default": 0},
             "headers": {"type": "dict", "default": {}},
         },

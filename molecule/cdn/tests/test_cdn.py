@@ -66,6 +66,12 @@ def test_without_the_pools_streams_are_not_found(fleet, one_pool):
     assert "Stream not found" in publish_and_play(fleet, "/publish", "/play")
 
 
+def test_verify_visits_every_pool(fleet):
+    result = fleet.play("webcallserver.balancer.verify")
+    assert result.returncode == 0, result.stdout
+    assert "nobody was sent here" not in result.stdout
+
+
 def test_only_the_nodes_talk_to_each_other(fleet):
     ask = "import socket; socket.create_connection(('{}', 8084), 2)"
     for family in ("ansible_host",):

@@ -57,7 +57,7 @@ def test_a_limited_run_knows_the_other_side(fleet):
 def test_verify_finds_nothing_wrong(fleet):
     result = fleet.play("webcallserver.balancer.verify")
     assert result.returncode == 0, result.stdout
-    assert "All 10 checks passed." in result.stdout
+    assert "All 11 checks passed." in result.stdout
 
 
 @pytest.fixture

@@ -251,7 +251,7 @@ def ratio(results, others, key):
 
 def measure(servers, client, options) -> dict:
     """Run all measurements, the servers in turns."""
-    rounds, seconds = (3, 0.3) if options.quick else (6, 1)
+    rounds, seconds = (2, 0.3) if options.quick else (6, 1)
     for number in range(rounds):
         for server in servers if number % 2 == 0 else servers[::-1]:
             for connections in (1, 50):

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from plugins.filter.verify_report import verify_report
+from ansible_collections.webcallserver.balancer.plugins.filter.verify_report import verify_report
 
 FORGED = "192.0.2.66"
 OURS = "/198.51.100.7:50000/192.0.2.11:8080-1"

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from plugins.modules.wcs_probe import doors
+from ansible_collections.webcallserver.balancer.plugins.modules.wcs_probe import doors
 
 PLAIN = ("/", "lb.example.com", 443)
 CASES = {

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import pytest
-
 from ansible_collections.webcallserver.balancer.plugins.filter.verify_report import verify_report
 
 FORGED = "192.0.2.66"

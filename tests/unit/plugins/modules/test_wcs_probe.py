@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import pytest
-
 from ansible_collections.webcallserver.balancer.plugins.modules.wcs_probe import doors
 
 PLAIN = ("/", "lb.example.com", 443)

@@ -118,7 +118,9 @@ def scan(address: str, ports: dict[str, list[int]]) -> dict[str, dict[str, str]]
             said[key.data] = verdict(key.fileobj, key.data[0])
             key.fileobj.close()
             datagrams.pop(key.data[1] if key.data[0] == "udp" else 0, None)
-            last_answer = time.monotonic()
+            # Rejections trickle in one a second, and say no more than silence
+            if said[key.data] == "open":
+                last_answer = time.monotonic()
     states: dict[str, dict[str, list[int]]] = {}
     for (protocol, port), state in said.items():
         states.setdefault(state, {}).setdefault(protocol, []).append(port)

@@ -301,6 +301,6 @@ def test_rules_survive_a_reboot(fleet):
         inside(node, "sh", "-c", "until [ -S /run/systemd/private ]; do sleep 0.2; done; systemctl is-system-running --wait || systemctl --failed")
         listen(node)
     # A container comes back with another MAC address
-    for viewer in ("lb1", "stranger1"):
+    for viewer in HOSTS:
         inside(viewer, "ip", "neigh", "flush", "dev", "eth0")
     assert fleet.wrong_ports(roles=["balancer", "stranger"]) == {}

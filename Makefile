@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # make demo    build a fleet on this machine, set up the balancer on it, verify it, leave it running
+# make demo-cdn                               the same of an origin, two edges and a balancer with a pool for each
 # make clean   remove the fleets and everything that was built
 # make test    all there is: lint, unit, sanity, molecule
 # make lint    every static check             make unit       tests without a fleet
@@ -29,7 +30,7 @@ PACKAGES := python3-venv openssh-client npm podman crun netavark aardvark-dns ip
 SUITES := bullseye bookworm trixie
 SCENARIOS := default wcs_node haproxy_lb websdk_nginx cdn
 
-.PHONY: help demo test lint unit real fuzz sanity molecule installed up down browser ports ports-all bench-balancer clean
+.PHONY: help demo demo-cdn test lint unit real fuzz sanity molecule installed up down browser ports ports-all bench-balancer clean
 help:
 	@sed -n 's/^# \(make\)/\1/p' Makefile
 
@@ -72,20 +73,22 @@ DEPENDENCIES = $$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_pat
 
 # ---- the demo ----
 
-DEMO := -i molecule/default/inventory.yml -i molecule/shared/inventory.yml -i $(CACHE)/fleet/demo/hosts.yml
-demo: export FLEET_NAME := demo
-demo: .venv/run $(COLLECTION) $(WEBSDK)
-	@echo "creating two nodes and a balancer"
-	@ansible-playbook -i molecule/default/inventory.yml molecule/shared/create.yml
+DEMO = -i molecule/$(LIKE)/inventory.yml -i molecule/shared/inventory.yml -i $(CACHE)/fleet/$@/hosts.yml
+demo: LIKE := default
+demo-cdn: LIKE := cdn
+demo demo-cdn: export FLEET_NAME = $@
+demo demo-cdn: .venv/run $(COLLECTION) $(WEBSDK)
+	@echo "creating the hosts of molecule/$(LIKE)/inventory.yml"
+	@ansible-playbook -i molecule/$(LIKE)/inventory.yml molecule/shared/create.yml
 	@ansible-playbook $(DEMO) molecule/shared/prepare.yml
 	ansible-playbook $(DEMO) playbooks/site.yml
 	ansible-playbook $(DEMO) playbooks/verify.yml
-	@tests/fleet/welcome demo
+	@tests/fleet/welcome $@ $(LIKE)
 
 clean:
-	@for fleet in demo ports load $(SCENARIOS); do \
+	@for fleet in demo demo-cdn ports load $(SCENARIOS); do \
 	    if [ -d $(CACHE)/fleet/$$fleet ]; then \
-	        inventory=$$(ls -U {molecule,tests}/$$fleet/inventory.yml molecule/default/inventory.yml 2>/dev/null | head -1); \
+	        inventory=$$(ls -U {molecule,tests}/$${fleet#demo-}/inventory.yml molecule/default/inventory.yml 2>/dev/null | head -1); \
 	        FLEET_NAME=$$fleet ansible-playbook -i $$inventory molecule/shared/destroy.yml; \
 	    fi; \
 	done

@@ -280,14 +280,25 @@ def test_the_operators_own_file_and_table_stay(fleet):
         assert "the operator" in inside(node, "nft", "list", "table", "inet", "operators")
 
 
-def test_rules_that_somebody_has_flushed_come_back(fleet):
-    flush = {
+FLUSH = {
+    "all": {
         "none": "true",
         "nftables": "nft flush ruleset",
         # Not the whole chain: what lets SSH in hangs on its end
         "ufw": "iptables -S ufw-before-input | grep -e wcs_node -e dport | sed 's/^-A/iptables -D/' | sh -e",
+        "firewalld": """firewall-cmd --policy=wcs-node --list-rich-rules | sed "s/.*/--remove-rich-rule='&'/" | xargs firewall-cmd --policy=wcs-node""",
+    },
+    "one": {
+        "none": "true",
+        "nftables": "nft delete rule inet wcs_node input handle $(nft -a list chain inet wcs_node input | sed -n '/8444.*drop/s/.* //p')",
+        "ufw": "ip6tables -S ufw6-before-input | grep 'dport 8444 .*DROP' | sed 's/^-A/ip6tables -D/' | sh -e",
         "firewalld": "firewall-cmd --policy=wcs-node --remove-rich-rule='rule priority=-1 port port=8444 protocol=tcp drop'",
-    }
+    },
+}
+
+
+@pytest.mark.parametrize("flush", FLUSH.values(), ids=FLUSH)
+def test_rules_that_somebody_has_flushed_come_back(fleet, flush):
     for node in NODES:
         inside(node, "sh", "-c", flush[fleet.firewalls[node]])
     assert changed(fleet.converge()) == fleet.nodes("firewalld", "ufw", "nftables")

@@ -72,11 +72,11 @@ def test_verify_visits_every_pool(fleet):
     assert "nobody was sent here" not in result.stdout
 
 
-def test_only_the_nodes_talk_to_each_other(fleet):
-    ask = "import socket; socket.create_connection(('{}', 8084), 2)"
-    for family in ("ansible_host",):
-        assert fleet.host("edge1").run(f'python3 -c "{ask.format(fleet.hosts["origin1"][family])}"').rc == 0
-        assert fleet.host("lb1").run(f'python3 -c "{ask.format(fleet.hosts["origin1"][family])}"').rc != 0
+@pytest.mark.parametrize("family", ["ansible_host", "fleet_ipv6"])
+def test_only_the_nodes_talk_to_each_other(fleet, family):
+    ask = f"python3 -c \"import socket; socket.create_connection(('{fleet.hosts['origin1'][family]}', 8084), 2)\""
+    assert fleet.host("edge1").run(ask).rc == 0
+    assert fleet.host("lb1").run(ask).rc != 0
 
 
 BROKEN = {

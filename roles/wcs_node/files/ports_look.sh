@@ -29,10 +29,18 @@ command -v nft >/dev/null && echo has nft
 rules() {
     firewall-cmd "$@" --list-rich-rules 2>&1 | sort
 }
-# Each family that ufw filters has to hold them
+# Each family that ufw filters has to hold them, and every one of them
 ufw_marks() {
     found=$("$2" -S "$3" 2>/dev/null) || return 0
-    echo "$found" | sed -n "s/.*--comment \"\{0,1\}$1:\([0-9a-f]*\).*/live $1 ufw \1/p" | grep . || echo "live $1 ufw none"
+    found=$(echo "$found" | sed -n "s/^-A .*--comment \"\{0,1\}$1:\([0-9a-f]*\).*/\1/p")
+    [ "$(echo "$found" | grep -c .)" = "$(grep -cs -e "^-A .*--comment $1:" "/etc/ufw/$4")" ] || found=some
+    echo "${found:-none}" | sort -u | sed "s/^/live $1 ufw /"
+}
+nftables_marks() {
+    systemctl is-enabled --quiet "$2-ports" 2>/dev/null || return 0
+    found=$(nft list chain inet "$1" input 2>/dev/null)
+    [ "$(echo "$found" | grep -c dport)" = "$(grep -cs dport "/etc/$2-ports.nft")" ] || return 0
+    echo "$found" | sed -n "s/.*comment \"$1:\([0-9a-f]*\)\".*/live $1 nftables \1/p"
 }
 look_for() {
     name=$(echo "$1" | tr _ -)
@@ -41,10 +49,9 @@ look_for() {
     [ "${firewalld-}" ] && [ -e "$policy" ] && [ "$(rules --policy="$name")" = "$(rules --permanent --policy="$name")" ] &&
         sed -n "s/.*$1:\([0-9a-f]*\).*/live $1 firewalld \1/p" "$policy"
     grep -qs "BEGIN $1" /etc/ufw/before.rules /etc/ufw/before6.rules && echo "touched $1 ufw"
-    ufw_marks "$1" iptables ufw-before-input
-    ufw_marks "$1" ip6tables ufw6-before-input
-    systemctl is-enabled --quiet "$name-ports" 2>/dev/null &&
-        nft list chain inet "$1" input 2>/dev/null | sed -n "s/.*comment \"$1:\([0-9a-f]*\)\".*/live $1 nftables \1/p"
+    ufw_marks "$1" iptables ufw-before-input before.rules
+    ufw_marks "$1" ip6tables ufw6-before-input before6.rules
+    nftables_marks "$1" "$name"
     [ -e "/etc/systemd/system/$name-ports.service" ] && echo "touched $1 nftables"
 }
 look_for wcs_node

@@ -4,16 +4,19 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import sync_playwright
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(CHECKOUT / "tests" / name) for name in ("browser", "clients", "fleet")]
 
+from browser import chromium
 from fleet import Fleet
 
 
@@ -40,3 +43,22 @@ def snapshot(fleet):
         return {name: fleet.run(name, look) for name in fleet.hosts}
 
     return take
+
+
+@pytest.fixture(scope="module")
+def address(fleet):
+    """Where the browser is: beside the fleet."""
+    return str(ipaddress.ip_address(fleet.address("lb1")) + 100)
+
+
+@pytest.fixture(scope="module")
+def driver():
+    """Playwright, but not for the session: tests with an event loop of their own cannot run while this one does."""
+    with sync_playwright() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def browser(driver, fleet, address):
+    with chromium(driver, fleet, f"{fleet.network}:ip={address}", address) as found:
+        yield found

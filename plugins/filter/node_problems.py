@@ -23,8 +23,9 @@ options:
   node:
     description:
       - What the role knows of the node, with C(home), C(service), C(installed), C(balancers_group), C(balancers) (their networks), C(domains) (theirs),
-        C(ws_port), C(http_port), C(limits), C(bandwidth) (keys of the statistics), C(rules) (of the firewall, as
-        P(webcallserver.balancer.port_rules#filter) returns them; none where there is no firewall), C(properties) (as they will be), C(needed) (those that
+        C(python) (its version, such as V(3.9.2)), C(family), C(release) (the major one, such as V(9)), C(supervisor) (of the agent), C(ws_port), C(http_port),
+        C(limits), C(bandwidth) (keys of the statistics), C(rules) (of the firewall, as P(webcallserver.balancer.port_rules#filter) returns them; none
+        where there is no firewall), C(properties) (as they will be), C(needed) (those that
         the role sets), C(wanted) (those that the operator sets) and C(cdn) (whether the other nodes are one).
     type: dict
     required: true
@@ -42,7 +43,8 @@ EXAMPLES = r"""
       Free=12
     node:
       {home: /usr/local/FlashphonerWebCallServer, service: webcallserver, installed: true, balancers_group: wcs_balancers, balancers: [192.0.2.10/32],
-       domains: [], ws_port: 8080, http_port: 8081, limits: {}, bandwidth: {}, rules: null, properties: {}, needed: {}, wanted: {}, cdn: false}
+       domains: [], python: 3.11.2, family: Debian, release: "12", supervisor: systemd, ws_port: 8080, http_port: 8081, limits: {}, bandwidth: {},
+       rules: null, properties: {}, needed: {}, wanted: {}, cdn: false}
 """
 
 RETURN = r"""
@@ -60,6 +62,9 @@ LEAST_FREE = 50
 # Seconds that a clock may be off
 MOST_OFF = 120
 OLDEST = (5, 2)
+OLDEST_PYTHON = (3, 9)
+# Release of the RedHat family that no longer has xinetd; Amazon Linux counts in years
+NO_XINETD = 9
 
 
 class _Node:
@@ -116,6 +121,17 @@ def _host(node):
     off = int(node.first("Ahead") or 0)
     if abs(off) > MOST_OFF:
         yield f"The clock of this host is {abs(off)} s {'ahead of' if off > 0 else 'behind'} the controller's: switch time synchronization on, on both of them."
+
+
+def _agent(node):
+    python = tuple(map(int, node.python.split(".")[:2]))
+    if python < OLDEST_PYTHON:
+        yield (
+            f"Python on this host is {node.python}, and the agent needs {'.'.join(map(str, OLDEST_PYTHON))}: "
+            "install a newer one beside it, and name it in ansible_python_interpreter."
+        )
+    if node.supervisor == "xinetd" and node.family == "RedHat" and int(node.release) >= NO_XINETD and node.units.get("xinetd.service", ("",))[0] != "loaded":
+        yield "wcs_node_agent_supervisor is xinetd, which this release does not have any more: leave it at systemd."
 
 
 def _balancers(node):
@@ -197,7 +213,7 @@ def _statistics(node):
         yield f"wcs_node_agent_bandwidth reads {' and '.join(named)}, which WCS does not measure: set wcs_node_bandwidth_check, or leave the keys empty."
 
 
-CHECKS = (_absent, _host, _balancers, _ports, _overruled, _domains, _addresses, _media, _statistics)
+CHECKS = (_absent, _host, _agent, _balancers, _ports, _overruled, _domains, _addresses, _media, _statistics)
 
 
 def node_problems(look, node):

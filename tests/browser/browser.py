@@ -70,7 +70,9 @@ class Window:
     def server(self):
         return self._page.locator("#urlServer").input_value()
 
-    def connect(self):
+    def connect(self, path=""):
+        if path:
+            self._page.locator("#urlServer").fill(self.server + path)
         self._page.locator("#connectBtn", has_text="Connect").click()
         self.shows("connect", "ESTABLISHED")
 

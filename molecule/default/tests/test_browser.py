@@ -4,13 +4,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import statistics
 
 import pytest
 from browser import EXAMPLE, PICTURES, Window, chromium
-from playwright.sync_api import Error, sync_playwright
+from playwright.sync_api import Error
 
 BALANCER = "webcallserver.balancer.balancer"
 LOADS = 5
@@ -19,25 +18,6 @@ LOADS = 5
 FILES = """() => performance.getEntriesByType('resource').map(file => ({
     url: file.name, status: file.responseStatus, moved: file.transferSize, packed: file.encodedBodySize, size: file.decodedBodySize}))"""
 LOADED = "() => performance.getEntriesByType('navigation')[0].loadEventStart"
-
-
-@pytest.fixture(scope="module")
-def address(fleet):
-    """Where the browser is: beside the fleet."""
-    return str(ipaddress.ip_address(fleet.address("lb1")) + 100)
-
-
-@pytest.fixture(scope="module")
-def driver():
-    """Playwright, but not for the session: tests with an event loop of their own cannot run while this one does."""
-    with sync_playwright() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def browser(driver, fleet, address):
-    with chromium(driver, fleet, f"{fleet.network}:ip={address}", address) as found:
-        yield found
 
 
 @pytest.fixture

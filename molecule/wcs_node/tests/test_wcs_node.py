@@ -12,8 +12,8 @@ import time
 import pytest
 import wcs_client
 
-NODES = ("node11", "node12", "node13")
-SYSTEMD = ("node11", "node12")
+NODES = ("node11", "node12", "node13", "node-redhat")
+SYSTEMD = ("node11", "node12", "node-redhat")
 
 
 def ask(address, timeout=3):

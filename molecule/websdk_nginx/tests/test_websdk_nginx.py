@@ -1,6 +1,6 @@
 # Copyright (c) 2026 webcallserver.balancer contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The pages alone, behind no balancer, on three releases of nginx."""
+"""The pages alone, behind no balancer, on three releases of nginx and on the stand-in for the RedHat family."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 PAGE = "examples/demo/streaming/two_way_streaming/two_way_streaming.html"
 
-pytestmark = pytest.mark.parametrize("host", ["web11", "web12", "web13"])
+pytestmark = pytest.mark.parametrize("host", ["web11", "web12", "web13", "web-redhat"])
 
 
 def get(fleet, host, path, family="ansible_host", **headers):
@@ -44,7 +44,8 @@ def test_pages_come_compressed_typed_and_anonymous(fleet, websdk, host):
 
 
 def test_nginx_has_no_complaint(fleet, host):
-    assert fleet.run(host, "nginx -t -q 2>&1") == ""
+    read = "wcs-web-nginx.conf" if host == "web-redhat" else "nginx.conf"
+    assert fleet.run(host, f"nginx -t -q -c /etc/nginx/{read} 2>&1") == ""
 
 
 @pytest.mark.parametrize("path", ["/wcs/nothing-here", "/wcs/../../etc/passwd", "/wcs/%2e%2e/%2e%2e/etc/passwd"])

@@ -23,7 +23,7 @@ def converge(fleet, *arguments):
     """Run the role over all hosts; return what became of them, which is ok, changed or failed, and what each that failed said last."""
     result = fleet.play(CONVERGE, *arguments)
     found = {"failed" if counts["failed"] else "changed" if counts["changed"] else "ok" for counts in recap(result.stdout).values()}
-    failures = re.findall(r"^fatal: \[(\w+)\]: FAILED! => (.*)$", result.stdout, re.MULTILINE)
+    failures = re.findall(r"^fatal: \[([\w-]+)\]: FAILED! => (.*)$", result.stdout, re.MULTILINE)
     return found, {host: json.loads(failure)["msg"] for host, failure in failures}
 
 

@@ -5,14 +5,15 @@
 # A stand-in for the RedHat family, not one of it: a Debian that poses as Rocky Linux 9. Its dnf installs from a repository
 # on its own disk, made of Debian's packages. Ansible takes it for RedHat, and so do the roles.
 export DEBIAN_FRONTEND=noninteractive
-packages="nftables firewalld haproxy"
+packages="nftables firewalld haproxy nginx"
 apt-get update -q
-apt-get install -q -y --no-install-recommends dnf python3-dnf rpm createrepo-c netbase
+# aiohttp is for the stand-in for WCS
+apt-get install -q -y --no-install-recommends dnf python3-dnf rpm createrepo-c netbase python3-aiohttp
 # What they depend on stays behind, so that the packages made of them need nothing.
 # shellcheck disable=SC2086  # a list of packages
 apt-get install -q -y --no-install-recommends $packages
 # shellcheck disable=SC2086
-apt-get purge -q -y $packages
+apt-get purge -q -y $packages nginx-common
 
 mkdir -p /srv/rpm /tmp/build /etc/yum.repos.d /etc/dnf/vars
 cd /tmp/build || exit
@@ -22,6 +23,39 @@ for package in $packages; do
     # As the packages' scripts choose it, in both worlds
     if [ "$package" = firewalld ]; then
         ln -s org.fedoraproject.FirewallD1.server.policy.choice firewalld/usr/share/polkit-1/actions/org.fedoraproject.FirewallD1.policy
+    fi
+    # The layout of the RedHat family: one file with a welcome page on port 80, and conf.d
+    if [ "$package" = nginx ]; then
+        apt-get download -q nginx-common
+        dpkg-deb --extract nginx-common_*.deb nginx
+        find nginx/etc -mindepth 1 -maxdepth 2 ! -name nginx ! -name mime.types -prune -exec rm -r {} +
+        rm nginx/usr/share/nginx/modules
+        mkdir nginx/etc/nginx/conf.d nginx/usr/share/nginx/modules
+        cat >nginx/etc/nginx/nginx.conf <<'END'
+user nginx;
+worker_processes auto;
+error_log /var/log/nginx/error.log notice;
+pid /run/nginx.pid;
+include /usr/share/nginx/modules/*.conf;
+events {
+    worker_connections 1024;
+}
+http {
+    access_log /var/log/nginx/access.log;
+    include /etc/nginx/mime.types;
+    default_type application/octet-stream;
+    include /etc/nginx/conf.d/*.conf;
+    server {
+        listen 80;
+        listen [::]:80;
+        server_name _;
+        root /usr/share/nginx/html;
+        include /etc/nginx/default.d/*.conf;
+    }
+}
+END
+        sed -i -e '/^Exec/d' -e '/^\[Service\]/a ExecStartPre=/usr/sbin/nginx -t\nExecStart=/usr/sbin/nginx\nExecReload=/usr/sbin/nginx -s reload' \
+            "$(find nginx -name nginx.service)"
     fi
     cat >"$package.spec" <<END
 Name: $package
@@ -35,7 +69,7 @@ Provides: /bin/sh
 %description
 For tests.
 %pre
-$(case $package in haproxy) echo 'getent passwd haproxy >/dev/null || useradd --system --home-dir /var/lib/haproxy --shell /usr/sbin/nologin haproxy' ;; esac)
+$(case $package in haproxy | nginx) echo "getent passwd $package >/dev/null || useradd --system --home-dir /var/lib/$package --shell /usr/sbin/nologin $package" ;; esac)
 %install
 cp -a /tmp/build/$package/. %{buildroot}
 %files

@@ -77,7 +77,9 @@ def playbook(name, *arguments, **variables):
     assert "{" in done.stdout, done.stdout + done.stderr
     report = json.loads(done.stdout[done.stdout.index("{") :])
     tasks = [task for play in report["plays"] for task in play["tasks"]]
-    assert done.returncode == 0, [(host, task["task"]["name"], said.get("msg")) for task in tasks for host, said in task["hosts"].items() if said.get("failed")]
+    assert done.returncode == 0, [
+        (host, task["task"]["name"], said.get("msg")) for task in tasks for host, said in task["hosts"].items() if said.get("failed") or said.get("unreachable")
+    ]
     return report
 
 

@@ -86,8 +86,7 @@ class Relay:
         request = {"mediaSessionId": str(uuid.uuid1()), "name": self.name}
         try:
             if self.peer is not None:
-                await self.peer.offer()
-                request["sdp"] = self.peer.sdp
+                request["sdp"] = await self.peer.offer()
             await _send(self._socket, "playStream", request)
             if await asyncio.wait_for(self._status, PATIENCE) != "PLAYING":
                 return False

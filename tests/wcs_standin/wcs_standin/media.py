@@ -45,11 +45,13 @@ class Peer:
     def sdp(self) -> str:
         return self._connection.localDescription.sdp
 
-    async def offer(self) -> None:
-        """Offer to receive audio and video."""
+    async def offer(self) -> str:
+        """Offer to receive audio and video; return the offer to send."""
         for kind in ("audio", "video"):
             self._connection.addTransceiver(kind, direction="recvonly")
         await self._describe(await self._connection.createOffer())
+        # aiortc offers audio's level and video's time under the same number, and then takes one for the other
+        return "".join(line for line in self.sdp.splitlines(keepends=True) if not line.startswith("a=extmap:2 "))
 
     async def answer(self, offer: str, tracks: Sequence[MediaStreamTrack]) -> None:
         """Answer a publisher, or with tracks a player."""

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Nodes of several releases under every firewall, scanned by a balancer, another node, an admin and a stranger.
 
-The hosts are a fleet that molecule/shared/create.yml has made of inventory.yml, with FLEET_NAME in the environment; make ports
-and make ports-all do that. In each round every node has another firewall, put in force on what the round before has left.
+The hosts are a fleet that molecule/shared/create.yml has made of an inventory, with FLEET_NAME and PORTS_INVENTORY in the environment;
+make ports, make ports-all and make ports-ubuntu do that. In each round every node has another firewall, put in force on what the round before has left.
 """
 
 from __future__ import annotations
@@ -24,13 +24,9 @@ ANSIBLE = [sys.executable, "-m", "ansible", "playbook"]
 PODMAN = CHECKOUT / "tests" / "fleet" / "podman"
 FLEET = CHECKOUT / ".cache" / "fleet" / os.environ["FLEET_NAME"] / "hosts.yml"
 HOSTS = yaml.safe_load(FLEET.read_text())["all"]["hosts"]
-# wcs-redhat is a stand-in; ufw is not of its family
-ROUNDS = {
-    "round1": {"wcs-bullseye": "ufw", "wcs-bookworm": "none", "wcs-trixie": "nftables", "wcs-redhat": "firewalld", "lb1": "ufw"},
-    "round2": {"wcs-bullseye": "firewalld", "wcs-bookworm": "ufw", "wcs-trixie": "none", "wcs-redhat": "nftables", "lb1": "firewalld"},
-    "round3": {"wcs-bullseye": "nftables", "wcs-bookworm": "firewalld", "wcs-trixie": "ufw", "wcs-redhat": "none", "lb1": "none"},
-    "round4": {"wcs-bullseye": "none", "wcs-bookworm": "nftables", "wcs-trixie": "firewalld", "wcs-redhat": "firewalld", "lb1": "ufw"},
-}
+INVENTORY = HERE / os.environ["PORTS_INVENTORY"]
+# Which firewall each host has in which round
+ROUNDS = yaml.safe_load(INVENTORY.read_text())["all"]["vars"]["rounds"]
 SCANNED_HOSTS = sorted(ROUNDS["round1"])
 NODES = [name for name in SCANNED_HOSTS if name.startswith("wcs-")]
 VIEWERS = {"balancer": "lb1", "peer": "", "admin": "admin1", "stranger": "stranger1"}
@@ -47,7 +43,7 @@ MAY = {
 }
 CLIENTS = {80, 443}
 # The second port is one that the table would close; on one node systemd listens in place of the server
-SSH = dict.fromkeys(SCANNED_HOSTS, {22, 2002}) | {"wcs-bookworm": {22, 2001}}
+SSH = dict.fromkeys(SCANNED_HOSTS, {22, 2002}) | dict.fromkeys(("wcs-bookworm", "wcs-noble"), {22, 2001})
 TABLE = EVERYONE | set().union(*MAY.values()) | {554, 1935, 2001, 2002, 7777, 8082, 8445, 50999}
 # In no row: what the host itself says counts
 OTHERS = CLIENTS | {8083, 8180, 9999, 31000, 32001}
@@ -67,7 +63,7 @@ def inside(host, *words):
 def playbook(name, *arguments, **variables):
     """Run a playbook, and return what each task did on each host."""
     done = subprocess.run(
-        [*ANSIBLE, "--inventory", HERE / "inventory.yml", "--inventory", FLEET, HERE / name, *arguments, "--extra-vars", json.dumps(variables)],
+        [*ANSIBLE, "--inventory", INVENTORY, "--inventory", FLEET, HERE / name, *arguments, "--extra-vars", json.dumps(variables)],
         cwd=CHECKOUT,
         env=os.environ | {"ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json", "ANSIBLE_PIPELINING": "true", "ANSIBLE_FORKS": "10"},
         text=True,
@@ -307,13 +303,18 @@ def test_rules_that_somebody_has_flushed_come_back(fleet, flush):
     assert fleet.wrong_ports(roles=["stranger"]) == {}
 
 
+ANNOUNCE = "import socket, sys; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'', (sys.argv[1], 9))"
+
+
 def test_rules_survive_a_reboot(fleet):
     for node in NODES:
         podman("restart", HOSTS[node]["fleet_container"])
     for node in NODES:
         inside(node, "sh", "-c", "until [ -S /run/systemd/private ]; do sleep 0.2; done; systemctl is-system-running --wait || systemctl --failed")
         listen(node)
-    # A container comes back with another MAC address
+    # A container comes back with another MAC address, which the viewers and this machine have to learn
     for viewer in HOSTS:
         inside(viewer, "ip", "neigh", "flush", "dev", "eth0")
+    for node in NODES:
+        inside(node, "sh", "-c", f'python3 -c "{ANNOUNCE}" $(ip route show default | cut -d" " -f3)')
     assert fleet.wrong_ports(roles=["balancer", "stranger"]) == {}

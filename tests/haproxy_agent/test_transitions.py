@@ -88,10 +88,10 @@ IS_UP, IS_DOWN, IS_DRAINED = ("UP", 100), ("DOWN (agent)", 100), ("DRAIN (agent)
         ([DRAIN, agent.reply(verdict("down", reasons=("cpu 93>=90",)), ready=True)], UP, IS_UP),
         ([DRAIN37], READY37, ("UP", 37)),
         ([DRAIN, READY], UP, IS_UP),
-        # what it never says, and why
+        # what it never says, and why; not among them a line without its end, which HAProxy before the middle of 2026 looks for
+        # behind what it has received, in whatever the buffer held before, so that b"down" was sometimes obeyed
         ([], b"down#cpu 93>=90\n", IS_UP),
         ([], b"failed\n", IS_UP),
-        ([], b"down", IS_UP),
         ([], b"garbage\n", IS_UP),
         ([], SILENCE, IS_UP),
         ([], b"\n", IS_UP),

@@ -13,6 +13,7 @@
 # make ports   nodes of every family under every firewall, scanned from outside; make ports-all takes every pair of them
 # make ubuntu  the same of Ubuntu 22.04 and 24.04, and the whole fleet on each of them
 # make molecule-load                          the balancer through changes, slow clients and silence, half an hour
+# make molecule-selinux                       a balancer and a node that enforce SELinux, as emulated machines
 # make bench-balancer                         the balancer beside the how-to's, into docs/
 # make up, make down                          a fleet that stays up, see CONTRIBUTING.md
 
@@ -40,6 +41,10 @@ help:
 $(CACHE)/packages: Makefile
 	@mkdir -p $(CACHE)
 	@tests/fleet/prerequisites $(if $(shell command -v npm),$(filter-out npm,$(PACKAGES)),$(PACKAGES))
+	@touch $@
+
+$(CACHE)/emulator: | $(CACHE)/packages
+	@tests/fleet/prerequisites qemu-system-x86 e2fsprogs procps
 	@touch $@
 
 .venv/run: requirements/run.txt | $(CACHE)/packages
@@ -87,7 +92,7 @@ demo demo-cdn: .venv/run $(COLLECTION) $(WEBSDK)
 	@tests/fleet/welcome $@ $(LIKE)
 
 clean:
-	@for fleet in demo demo-cdn ports ports-ubuntu load $(SCENARIOS); do \
+	@for fleet in demo demo-cdn ports ports-ubuntu load selinux $(SCENARIOS); do \
 	    if [ -d $(CACHE)/fleet/$$fleet ]; then \
 	        inventory=$$(ls -U {molecule,tests}/$${fleet#demo-}/inventory.yml tests/$${fleet/-//}.yml molecule/default/inventory.yml 2>/dev/null | head -1); \
 	        FLEET_NAME=$$fleet ansible-playbook -i $$inventory molecule/shared/destroy.yml; \
@@ -151,6 +156,7 @@ sanity: .venv/test $(CACHE)/pip.conf installed
 molecule: $(SCENARIOS:%=molecule-%)
 molecule-%: .venv/test $(WEBSDK) installed
 	molecule test --scenario-name $*
+molecule-selinux: | $(CACHE)/emulator
 
 # One file of the default scenario's tests, over its fleet, which stays up
 browser: SCENARIO := default

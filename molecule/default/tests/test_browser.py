@@ -14,8 +14,8 @@ from playwright.sync_api import Error
 BALANCER = "webcallserver.balancer.balancer"
 LOADS = 5
 
-# What the browser itself noted of the files of a page, and when the page was there.
-FILES = """() => performance.getEntriesByType('resource').map(file => ({
+# What the browser itself noted of the files of a page, and when the page was there. It asks for an icon when it finds the time.
+FILES = """() => performance.getEntriesByType('resource').filter(file => !file.name.endsWith('/favicon.ico')).map(file => ({
     url: file.name, status: file.responseStatus, moved: file.transferSize, packed: file.encodedBodySize, size: file.decodedBodySize}))"""
 LOADED = "() => performance.getEntriesByType('navigation')[0].loadEventStart"
 

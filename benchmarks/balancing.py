@@ -47,14 +47,16 @@ SCENARIOS = (
     Scenario("80 % full, half the nodes half as big", 0.8, small=0.5),
 )
 
-# graded None: the how-to's script; every: seconds from poll to poll; maxconn: the balancer counts too; sized: and weighs the nodes by that
+# graded None: the how-to's script; every: seconds from poll to poll; maxconn: the balancer counts too; sized: and weighs the nodes by that;
+# slowstart: seconds in which HAProxy raises weight and maxconn of a node that came up, the latter by whole seconds
 Policy = namedtuple("Policy", "name every graded maxconn sized slowstart instant", defaults=(False, False, 0, False))
 POLICIES = (
     Policy("how-to: `up 100%` or `down`, asked every 5 s", 5, None),
     Policy("the same, and `maxconn` at the limit", 5, None, maxconn=True),
-    Policy("ours without grades, asked every second", 1, False, slowstart=10),
-    Policy("**ours, graded, asked every second**", 1, True, slowstart=10),
-    Policy("**the same, and `maxconn` at the limit**", 1, True, maxconn=True, sized=True, slowstart=10),
+    Policy("ours without grades, asked every second", 1, False),
+    Policy("**ours, graded, asked every second**", 1, True),
+    Policy("**the same, and `maxconn` at the limit**", 1, True, maxconn=True, sized=True),
+    Policy("the same, and HAProxy's `slowstart` of 10 s", 1, True, maxconn=True, sized=True, slowstart=10),
     Policy("floor: least loaded, known at once", 1, None, instant=True),
 )
 
@@ -80,7 +82,7 @@ class Node:
         limit = {"cpu": CPU_LIMIT} if scenario.measure == "cpu" else {"publishers": capacity}
         self.meter = wcs_agent.Meter(wcs_agent.make_settings({"limits": limit, "graded": bool(policy.graded)}))
         self.verdict = None
-        self.up, self.percent, self.since, self.turn = True, 100, -math.inf, 0.0
+        self.up, self.percent, self.since, self.turn = True, 100, -1e9, 0.0
 
     def sample(self, now: float, chance: random.Random) -> None:
         """Measure and judge, as the node does once a second."""
@@ -116,6 +118,12 @@ class Node:
         ramp = (now - self.since) / self.policy.slowstart if self.policy.slowstart else 1
         return weight * min(1, max(0.05, ramp))
 
+    def full(self, now: float) -> bool:
+        """Return whether the balancer counts as many sessions as it gives the node."""
+        seconds = math.floor(now) - math.floor(self.since)
+        ramp = min(1, seconds / self.policy.slowstart) if self.policy.slowstart else 1
+        return self.policy.maxconn and self.sessions >= max(1, self.capacity * ramp)
+
 
 def choose(nodes: list, policy: Policy, now: float):
     """Return the node that gets the next session, None when there is none."""
@@ -124,7 +132,7 @@ def choose(nodes: list, policy: Policy, now: float):
         return node if node.sessions < node.capacity else None
     everything, best = 0.0, None
     for node in nodes:
-        if node.up and not (policy.maxconn and node.sessions >= node.capacity):
+        if node.up and not node.full(now):
             weight = node.weight(now)
             node.turn += weight
             everything += weight

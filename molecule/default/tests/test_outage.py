@@ -16,8 +16,7 @@ AGENT_INTERVAL = 1
 
 async def sessions_on_both(stack, fleet):
     """Open sessions until each node has one, return them by node."""
-    # After a start, a node's weight rises slowly.
-    fleet.eventually(lambda: {int(row["weight"]) for row in fleet.servers().values()} == {100}, 30)
+    fleet.eventually(lambda: {(row["status"], row["weight"]) for row in fleet.servers().values()} == {("UP", "100")}, 30)
     found = {}
     for number in range(4):
         url = f"wss://{fleet.domain}:443"

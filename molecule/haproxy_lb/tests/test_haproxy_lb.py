@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
+from contextlib import AsyncExitStack
 
 import pytest
 import wcs_client
@@ -17,8 +18,8 @@ BALANCERS = ("lb11", "lb12", "lb13", "lb-redhat")
 pytestmark = pytest.mark.parametrize("balancer", BALANCERS)
 
 
-def connect(fleet, balancer, **options):
-    return wcs_client.connect(f"wss://{fleet.domain}:443", ssl=fleet.context(), address=fleet.address(balancer), **options)
+def connect(fleet, balancer, path="", **options):
+    return wcs_client.connect(f"wss://{fleet.domain}:443{path}", ssl=fleet.context(), address=fleet.address(balancer), **options)
 
 
 def test_sessions_are_spread_and_come_back(fleet, balancer):
@@ -55,6 +56,13 @@ def test_a_pool_takes_its_paths_and_others_stand_in_for_it(fleet, balancer):
     finally:
         fleet.run("node3", "systemctl start webcallserver")
     fleet.eventually(lambda: fleet.servers(balancer, "wcs_back_view")["third"]["status"] == "UP", 30)
+
+    async def together():
+        async with AsyncExitStack() as stack:
+            return [(await stack.enter_async_context(connect(fleet, balancer, "/view"))).cookies for _turn in range(3)]
+
+    # It has room for many from the first second on
+    assert asyncio.run(together()) == [{"SERVERID_view": "third"}] * 3
 
 
 def test_the_key_is_roots_alone(fleet, balancer):

@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "benchmarks"))
 import balancing
 
 QUIET, FULL = balancing.SCENARIOS[0], balancing.Scenario("beyond its room", 1.3)
-HOWTO, _HOWTO_MAXCONN, _PLAIN, GRADED, GRADED_MAXCONN, FLOOR = balancing.POLICIES
+HOWTO, _HOWTO_MAXCONN, _PLAIN, GRADED, GRADED_MAXCONN, SLOW, FLOOR = balancing.POLICIES
 
 
 @pytest.mark.parametrize(
@@ -70,8 +70,11 @@ def test_turns_go_by_weight():
     assert chosen[:3].count(nodes[0]) == 2  # in turns, not in a row
 
 
-def test_a_node_that_comes_back_starts_slowly():
-    node = balancing.Pool(QUIET, GRADED, 1, seed=0).nodes[0]
+@pytest.mark.parametrize(("policy", "weights", "full"), [(GRADED_MAXCONN, [40, 40, 40], [False] * 3), (SLOW, [2, 20, 40], [True, True, False])])
+def test_only_with_slowstart_a_node_that_comes_back_starts_slowly(policy, weights, full):
+    node = balancing.Pool(QUIET, policy, 1, seed=0).nodes[0]
+    node.sessions = 60
     assert node.hear(b"down 0% #publishers 100>=100\n", 10.0)
     assert node.hear(b"up 40%\n", 20.0)
-    assert [node.weight(now) for now in (20.0, 25.0, 30.0)] == [2, 20, 40]
+    assert [node.weight(now) for now in (20.0, 25.0, 30.0)] == weights
+    assert [node.full(now) for now in (20.0, 26.9, 27.1)] == full

@@ -61,6 +61,10 @@ class Fleet:
         rows = csv.DictReader(self.python(balancer, code).removeprefix("# ").splitlines())
         return {row["svname"]: row for row in rows if row["pxname"] == backend and row["svname"] != "BACKEND"}
 
+    def all_empty(self, balancer="lb1", backend="wcs_back"):
+        """Wait until every server of a backend is up and has the weight of a node without sessions."""
+        self.eventually(lambda: {(row["status"], row["weight"]) for row in self.servers(balancer, backend).values()} == {("UP", "100")}, 30)
+
     def eventually(self, condition, seconds):
         """Wait until a condition holds, and fail when it does not in time."""
         end = time.monotonic() + seconds

@@ -17,8 +17,7 @@ def open_window(fleet, browser):
         contexts.append(browser.new_context(viewport={"width": 1000, "height": 720}))
         return Window(contexts[-1], fleet.domain)
 
-    # After a start, a node's weight rises slowly
-    fleet.eventually(lambda: {int(row["weight"]) for row in fleet.servers(backend="wcs_back_edges").values()} == {100}, 30)
+    fleet.all_empty(backend="wcs_back_edges")
     yield open_it
     for context in contexts:
         context.close()

@@ -32,8 +32,7 @@ def open_window(fleet, browser):
             contexts.append(context)
         return Window(context, fleet.domain)
 
-    # After a start, a node's weight rises slowly.
-    fleet.eventually(lambda: {int(row["weight"]) for row in fleet.servers().values()} == {100}, 30)
+    fleet.all_empty()
     yield open_it
     for context in contexts:
         context.close()

@@ -47,7 +47,7 @@ def test_wcs_stops_and_comes_back(fleet, wcs1):
             sessions = await sessions_on_both(stack, fleet)
             fleet.run(wcs1, "systemctl stop webcallserver")
             # One interval of the agent's sampling and one of HAProxy's asking; the rest is the time it takes to look.
-            await until(fleet, lambda row: row["status"].startswith("DOWN") and "statistics" in row["last_agt"], 2 * AGENT_INTERVAL + 3)
+            await until(fleet, lambda row: row["status"].startswith("DOWN") and "statistics" in row["last_agt"], 2 * AGENT_INTERVAL + 1)
             assert not sessions["wcs2"].closed
             fleet.run(wcs1, "systemctl start webcallserver")
             await until(fleet, lambda row: row["status"] == "UP", 20)

@@ -44,5 +44,7 @@ def differences(unit: dict[str, str], record: Record | None, files: dict[str, st
         return ["it has not left word of what it was loaded from"]
     if record.invocation != unit.get("InvocationID", ""):
         return ["it was started anew without leaving word of what it was loaded from"]
-    found = [f"{path} is gone" if digest is None else f"{path} is not what it was loaded from" for path, digest in files.items() if record.files.get(path) != digest]
+    found = [
+        f"{path} is gone" if digest is None else f"{path} is not what it was loaded from" for path, digest in files.items() if record.files.get(path) != digest
+    ]
     return found + [f"it still runs on {path}" for path in sorted(set(record.files) - set(files))]

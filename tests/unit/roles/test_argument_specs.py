@@ -24,7 +24,7 @@ def load(role, name):
 @pytest.mark.parametrize("role", REQUIRED)
 def test_defaults_and_argument_specs_are_equal(role):
     options = load(role, "meta/argument_specs.yml")["argument_specs"]["main"]["options"]
-    assert {name: option["default"] for name, option in options.items() if not option.get("required")} == load(role, "defaults/main.yml")
+    assert {name: option["default"] for name, option in options.items() if "default" in option} == load(role, "defaults/main.yml")
     assert {name for name, option in options.items() if option.get("required")} == REQUIRED[role]
 
 

@@ -136,6 +136,7 @@ lint: .venv/test $(COLLECTION)
 	ruff check --quiet .
 	ruff format --quiet --check .
 	yamllint --strict .
+	shellcheck --severity=warning $$(git grep -lE '^#!/.*(sh|bash)$$|^# shellcheck shell' -- ':!*.j2')
 	ansible-lint --strict --offline
 	reuse lint --quiet
 	antsibull-changelog lint

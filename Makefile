@@ -4,15 +4,16 @@
 # make demo    build a fleet on this machine, set up the balancer on it, verify it, leave it running
 # make demo-cdn                               the same of an origin, two edges and a balancer with a pool for each
 # make clean   remove the fleets and everything that was built
-# make test    all there is: lint, unit, sanity, molecule
+# make test    what a release needs: lint, unit, real, sanity, molecule, ports
+# make everything                             that, Ubuntu, SELinux, load, every firewall and the fuzz: hours
 # make lint    every static check             make unit       tests without a fleet
 # make sanity  ansible-test                   make molecule   every scenario
 # make real    the modules, the balancer and the agent against Java and every release's Python and HAProxy
-# make real-ubuntu                            the same on Ubuntu 22.04, 24.04 and 26.04
+# make real-ubuntu                            the same with Ubuntu 22.04, 24.04 and 26.04
 # make fuzz    200,000 statistics pages and clients against the agent
 # make browser the default scenario's fleet, and a real browser on it
 # make ports   nodes of every family under every firewall, scanned from outside; make ports-all takes every pair of them
-# make ubuntu  the same of Ubuntu 22.04 and 24.04, and the whole fleet on each release of Ubuntu
+# make ubuntu  real-ubuntu, the firewalls of Ubuntu, and the whole fleet on each of its releases
 # make molecule-load                          the balancer through changes, slow clients and silence, half an hour
 # make molecule-selinux                       a balancer and a node that enforce SELinux, as emulated machines
 # make bench-balancer                         the balancer beside the how-to's, into docs/
@@ -43,7 +44,7 @@ UBUNTU_RELEASES := jammy noble resolute
 CORES := 2.21 2.22
 SCENARIOS := default wcs_node haproxy_lb websdk_nginx cdn
 
-.PHONY: help requirements demo demo-cdn test lint unit real real-ubuntu fuzz sanity molecule installed up down browser ports ports-all ports-ubuntu ubuntu bench-balancer clean
+.PHONY: help requirements demo demo-cdn test everything lint unit real real-ubuntu fuzz sanity molecule installed up down browser ports ports-all ports-ubuntu ubuntu bench-balancer clean
 help:
 	@sed -n 's/^# \(make\)/\1/p' Makefile
 
@@ -101,6 +102,9 @@ requirements: .venv/run
 	        $$(case $$list in controller*) echo --python-version 3.13 ;; esac) requirements/$$list.in --output-file requirements/$$list.txt || exit 1; \
 	done
 
+# Said by name, since Ansible ignores the file of a directory that everybody may write, as a checkout under umask 000 is
+demo demo-cdn clean installed ports ports-all ports-ubuntu: export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+
 # ---- the demo ----
 
 DEMO = -i molecule/$(LIKE)/inventory.yml -i molecule/shared/inventory.yml -i $(CACHE)/fleet/$@/hosts.yml
@@ -131,6 +135,10 @@ test: TIME_LIMIT = 80m
 test:
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint unit molecule real ports sanity
 	@echo "everything passed"
+
+everything: TIME_LIMIT = 6h
+everything:
+	@for part in test ubuntu molecule-selinux molecule-load ports-all fuzz; do $(MAKE) --no-print-directory $$part || exit 1; done
 
 lint: .venv/test $(COLLECTION)
 	ruff check --quiet .

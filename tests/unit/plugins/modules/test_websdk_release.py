@@ -14,6 +14,7 @@ import stat
 import subprocess
 import tarfile
 import threading
+import time
 
 import pytest
 import yaml
@@ -496,6 +497,173 @@ def test_a_bundle_from_an_address_is_downloaded_once(run, site, good, server):
         assert result["changed"] is changed
     assert server.requests == ["/websdk.tgz?token=secret"]
     assert (site / "wcs" / "flashphoner.js").read_bytes() == websdk.FILES["flashphoner.js"]
+
+
+class Odd(http.server.BaseHTTPRequestHandler):
+    """Serves one archive in the ways that servers have: DELIVERIES[the path's first word](handler, content)."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *arguments):
+        pass
+
+    def answer(self, content, length=None, status=200, **headers):
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        if "Transfer_Encoding" not in headers:
+            self.send_header("Content-Length", str(len(content) if length is None else length))
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(content)
+        self.close_connection = True
+
+    def do_GET(self):
+        self.server.asked.append(self.headers.get("Accept-Encoding"))
+        DELIVERIES[self.path.partition("?")[0].strip("/").partition(".")[0]](self, self.server.content)
+
+
+def chunks(content, end=b"0\r\n\r\n"):
+    return b"%x\r\n%s\r\n" % (len(content), content) + end
+
+
+DELIVERIES = {
+    "plain": lambda handler, content: handler.answer(content),
+    "encoded": lambda handler, content: handler.answer(content, Content_Encoding="gzip", Content_Type="application/x-tar"),
+    "x-encoded": lambda handler, content: handler.answer(content, Content_Encoding="x-gzip", Content_Type="application/x-gzip"),
+    "upper": lambda handler, content: handler.answer(content, Content_Encoding="GZIP"),
+    "text": lambda handler, content: handler.answer(content, Content_Type="text/html; charset=utf-8", Content_Encoding="identity"),
+    "twice": lambda handler, content: handler.answer(gzip.compress(content), Content_Encoding="gzip"),
+    "twice-unsaid": lambda handler, content: handler.answer(gzip.compress(content)),
+    "chunked": lambda handler, content: handler.answer(chunks(content), Transfer_Encoding="chunked"),
+    "moved": lambda handler, content: handler.answer(b"", status=302, Location="/encoded.tar.gz"),
+    "short": lambda handler, content: handler.answer(content[:-100], length=len(content)),
+    "long": lambda handler, content: handler.answer(content, length=len(content) - 100),
+    "cut": lambda handler, content: handler.answer(chunks(content[:100], b"5000\r\nx"), Transfer_Encoding="chunked"),
+    "empty": lambda handler, content: handler.answer(b""),
+    "none": lambda handler, content: handler.answer(b"", status=204),
+    "part": lambda handler, content: handler.answer(content[:100], status=206, Content_Range=f"bytes 0-99/{len(content)}"),
+    "circle": lambda handler, content: handler.answer(b"", status=302, Location="/circle.tar.gz"),
+    "elsewhere": lambda handler, content: handler.answer(b"", status=302, Location="file:///etc/passwd"),
+    "forbidden": lambda handler, content: handler.answer(b"secret" * 1000, status=403),
+    "endless": lambda handler, content: handler.answer(b"x" * 100, status=500, length=10**12),
+}
+
+
+@pytest.fixture(name="odd")
+def fixture_odd(good, monkeypatch):
+    monkeypatch.setenv("no_proxy", "*")
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Odd)
+    server.content, server.asked = good.read_bytes(), []
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize("way", ["plain", "encoded", "x-encoded", "upper", "text", "twice", "twice-unsaid", "chunked", "moved"])
+@pytest.mark.parametrize("known", [True, False], ids=["checksum", "none"])
+def test_the_files_own_bytes_count_however_they_are_delivered(run, site, good, odd, way, known):
+    result = run(url=f"http://127.0.0.1:{odd.server_port}/{way}.tar.gz", **({"sha256": websdk.sha256(good)} if known else {}))
+    assert result["release"] == f"2.0.276-{websdk.sha256(good)[:12]}"
+    assert (site / "wcs" / "flashphoner.js").read_bytes() == websdk.FILES["flashphoner.js"]
+    assert set(odd.asked) == {"identity"}
+
+
+@pytest.mark.parametrize(
+    ("way", "complaint"),
+    [
+        ("short", "did not come whole: "),
+        ("long", "its SHA-256 is"),
+        ("cut", "cannot be downloaded: "),
+        ("empty", "its SHA-256 is"),
+        ("none", "the server answers with 204"),
+        ("part", "the server answers with 206, not with a file"),
+        ("circle", "the server answers with 302"),
+        ("elsewhere", "the server answers with 302"),
+        ("forbidden", "the server answers with 403: Forbidden"),
+        ("endless", "the server answers with 500: Internal Server Error"),
+    ],
+)
+def test_a_delivery_that_is_none_is_one_sentence(run, site, good, odd, way, complaint):
+    run(src=good)
+    before = snapshot(site)
+    address = f"127.0.0.1:{odd.server_port}/{way}.tar.gz"
+    result = run(url=f"http://user:secret@{address}?secret", sha256="0" * 64)
+    assert result["failed"] and "exception" not in result
+    assert result["msg"].startswith(f"http://{address} ") and complaint in result["msg"] and "\n" not in result["msg"]
+    assert "secret" not in json.dumps(result)
+    assert snapshot(site) == before
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("file:///x.tar.gz", "file:///x.tar.gz cannot be downloaded: of addresses only https:// and http:// can be used, and src names a file on the host."),
+        ("ftp://u:secret@h/x.tgz", "ftp://h/x.tgz cannot be downloaded: of addresses only https:// and http:// can be used, and src names a file on the host."),
+        ("http://127.0.0.1:1/x.tgz?secret", "http://127.0.0.1:1/x.tgz cannot be downloaded: "),
+        ("http://u:secret@127.0.0.1:99999/x.tgz", "http://127.0.0.1:99999/x.tgz cannot be downloaded: "),
+        ("http://u:secret@[::1/x.tgz", "[::1/x.tgz cannot be downloaded: "),
+        ("http://nowhere.invalid/x.tgz", "http://nowhere.invalid/x.tgz cannot be downloaded: "),
+    ],
+)
+def test_messages_are_about_the_address_as_it_was_given(run, monkeypatch, url, told):
+    monkeypatch.setenv("no_proxy", "*")
+    result = run(url=url)
+    assert result["msg"].startswith(told) and "\n" not in result["msg"] and "exception" not in result
+    assert "secret" not in json.dumps(result)
+
+
+def test_a_server_without_a_certificate_of_an_authority_is_told_by_its_address(run, odd):
+    address = f"https://127.0.0.1:{odd.server_port}/plain.tar.gz"
+    assert run(url=address)["msg"].startswith(f"{address} cannot be downloaded: ")
+
+
+def dense(files: int = 0, links: int = 0, headers: bytes = b"", size: int = 0):
+    """An archive of a megabyte at most that asks for as much work as it can."""
+
+    def make(path):
+        with gzip.open(path, "wb", compresslevel=9) as out:
+            for name, content in websdk.FILES.items():
+                out.write(websdk.header(f"package/{name}", b"0", data=content))
+            for number in range(files):
+                out.write(websdk.header(f"package/{'d/' * 20}{number}", b"0", data=bytes(size)))
+            for number in range(links):
+                out.write(websdk.header(f"package/l{number}", b"2"))
+            for _time in range(20000 if headers else 0):
+                out.write(headers)
+
+    return make
+
+
+def laughs(path):
+    """Directories of links to directories of links."""
+    links = [websdk.member(f"package/a{depth}/{number}", tarfile.SYMTYPE, f"../a{depth + 1}") for depth in range(25) for number in range(30)]
+    websdk.pack(path, extra=(*links, websdk.member("package/a25/file")))
+
+
+HEAVY = {
+    "zeros": dense(files=1, size=200 * 1024 * 1024),
+    "members": dense(files=20500),
+    "labels": dense(headers=websdk.header("a", b"V")),
+    "comments": dense(headers=websdk.header("x", b"x", data=b"5 a=\n" * 100)),
+    "long names": dense(headers=websdk.header("x", b"L", data=b"a/" * 2000)),
+    "a vast header": dense(files=1, headers=websdk.header("x", b"x", size=99999999999999)),
+    "laughs": laughs,
+    "many gzips": lambda path: path.write_bytes(gzip.compress(b"") * 45000),
+    "a long name of gzip": lambda path: path.write_bytes(b"\x1f\x8b\x08\x08" + bytes(6) + b"a" * 1000000),
+}
+
+
+@pytest.mark.parametrize("case", HEAVY)
+def test_no_archive_of_a_megabyte_takes_more_than_seconds(run, site, tmp_path, case):
+    archive = tmp_path / "heavy.tgz"
+    HEAVY[case](archive)
+    assert archive.stat().st_size <= 1024 * 1024
+    before = time.process_time()
+    result = run(src=archive)
+    assert time.process_time() - before < 10
+    assert result["failed"] and "exception" not in result and not (site / "wcs").exists()
 
 
 def test_without_a_checksum_an_address_is_asked_every_time(run, good, server):

@@ -217,3 +217,55 @@ def test_where_the_site_is_asked_and_what_selinux_is_told(evaluate, listen, prob
 )
 def test_which_file_nginx_is_tested_with(evaluate, family, masked, main):
     assert evaluate("{{ __websdk_nginx_main }}", ansible_facts={"os_family": family}, websdk_nginx_mask_default_site=masked) == main
+
+
+@pytest.mark.parametrize("family", ["Debian", "RedHat"])
+@pytest.mark.parametrize("masked", [True, False])
+@pytest.mark.parametrize("systemd", [247, 252, 254, 257])
+def test_what_the_unit_is_given(evaluate, family, masked, systemd):
+    source = (ROLE / "templates" / "nginx.service.conf.j2").read_text(encoding="utf-8")
+    listen = ["127.0.0.1:80", "unix:/run/a.sock", "unix:/run/b.sock"]
+    facts = {"os_family": family, "systemd": {"version": systemd}}
+    unit = evaluate(source, file=True, ansible_facts=facts, websdk_nginx_mask_default_site=masked, websdk_nginx_listen=listen).splitlines()
+    main = "/etc/nginx/wcs-web-nginx.conf" if (family, masked) == ("RedHat", True) else "/etc/nginx/nginx.conf"
+    files = f"/etc/nginx/conf.d/wcs-web.conf {main}" + (" /etc/nginx/sites-enabled/default" if (family, masked) == ("Debian", True) else "")
+    programs = "/usr/local/lib/webcallserver-balancer"
+    arguments = f"{main} /run/wcs-web.in-force /etc/nginx/wcs-web.conf.last-good {files}"
+    assert unit[-5:] == [
+        "# Which files nginx was loaded from, for those who compare",
+        f"ExecStartPre=-/bin/sh {programs}/in-force take /run/wcs-web.in-force {files}",
+        f"ExecStartPost=-/usr/bin/python3 -I {programs}/nginx_web.py started {arguments}",
+        "ExecReload=",
+        f"ExecReload=/usr/bin/python3 -I {programs}/nginx_web.py reload {arguments}",
+    ]
+    assert [line for line in unit if "rm -f /run/" in line and ".sock" in line] == [f"ExecStartPre=-/bin/rm -f /run/{name}.sock" for name in ("a", "b")]
+    assert (f"ExecStart=/usr/sbin/nginx -c {main}" in unit) is (main != "/etc/nginx/nginx.conf")
+    assert {"StartLimitIntervalSec=0", "Restart=always", "RestartSec=1"} <= set(unit)
+    # A systemd that does not know them would warn of them
+    assert ({"RestartSteps=8", "RestartMaxDelaySec=30"} <= set(unit)) is (systemd >= 254)
+
+
+STARTED = {
+    "": "/etc/nginx/nginx.conf",
+    "nginx: master process /usr/sbin/nginx": "/etc/nginx/nginx.conf",
+    "nginx: master process /usr/sbin/nginx -g daemon on; master_process on;": "/etc/nginx/nginx.conf",
+    "nginx: master process /usr/sbin/nginx -c /etc/nginx/wcs-web-nginx.conf": "/etc/nginx/wcs-web-nginx.conf",
+}
+
+
+@pytest.mark.parametrize("family", ["Debian", "RedHat"])
+@pytest.mark.parametrize("command", STARTED)
+@pytest.mark.parametrize(
+    ("active", "in_force", "rendered", "state"),
+    [(True, True, False, "started"), (True, False, False, "reloaded"), (True, True, True, "reloaded"), (False, False, False, "restarted")],
+)
+def test_what_nginx_has_to_do_is_decided_by_what_it_runs_on(evaluate, family, command, active, in_force, rendered, state):
+    seen = {
+        "ansible_facts": {"os_family": family},
+        "__websdk_nginx_started": {"stdout": command} if family == "RedHat" else {"changed": False, "skipped": True},
+        "__websdk_nginx_seen": {"active": active, "in_force": in_force},
+        "__websdk_nginx_rendered": {"changed": rendered},
+    }
+    other = family == "RedHat" and STARTED[command] != "/etc/nginx/wcs-web-nginx.conf"
+    assert evaluate("{{ __websdk_nginx_state }}", **seen) == ("restarted" if other else state)
+    assert evaluate("{{ __websdk_nginx_differs }}", **seen) is (other or state != "started")

@@ -40,11 +40,17 @@ import os
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 
+LONGEST = 4000
+
 
 class LookupModule(LookupBase):
     def run(self, terms, variables=None, **kwargs):
         self.set_options(var_options=variables, direct=kwargs)
-        return [checksum(self.find_file_in_search_path(variables, "files", term, ignore_missing=True)) for term in terms]
+        return [self._checksum(term, variables) for term in terms]
+
+    def _checksum(self, term, variables):
+        # No file has such a name, and to look for one is an error
+        return "" if "\0" in term or len(term) > LONGEST else checksum(self.find_file_in_search_path(variables, "files", term, ignore_missing=True))
 
 
 def checksum(path: str | None) -> str:

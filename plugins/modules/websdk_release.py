@@ -16,7 +16,12 @@ description:
   - How many leading directories the archive has is found out; an archive in which C(flashphoner.js) has no directory C(examples/) beside it is refused.
   - An archive is read whole and judged before anything is written. One whose checksum is another, which is incomplete, which is too large,
     or a member of which would leave the release directory, is refused, and the site stays as it was.
+  - The archive is judged as it is read, so that no archive of a megabyte takes more than a few seconds, whatever its headers say.
+  - Hard and symbolic links are replaced by what they name, so that a release has none. A link that leads out of the release, or in a circle,
+    is a reason to refuse the archive; one that leads nowhere is left out.
+  - Of a member that comes twice the last one counts, as it does for C(tar); labels and comments of archives are passed over.
   - Owners, modes and times come from this module and not from the archive.
+  - An archive that a server compresses once more on its way is taken for what it is, and its checksum is that of the file on the server.
   - Under O(path) lie C(releases/NAME/) and C(wcs), the symbolic link to the release that is served.
 extends_documentation_fragment:
   - webcallserver.balancer._attributes
@@ -29,7 +34,10 @@ options:
     description: The archive, C(.tar.gz), on the host.
     type: path
   url:
-    description: Where to download the archive from. Nothing is downloaded when a release with the checksum O(sha256) is there already.
+    description:
+      - Where to download the archive from, an C(https://) or C(http://) address.
+      - Nothing is downloaded when a release with the checksum O(sha256) is there already.
+      - A user, a password or a query in the address is not shown anywhere.
     type: str
   release:
     description: The name of a release that is kept, to go back to it; see RV(releases).
@@ -75,17 +83,26 @@ releases:
 """
 
 import contextlib
+import http.client
 import os
 import re
 import stat
 import tempfile
-from urllib.parse import urlsplit
+import time
+import typing as t
+import urllib.error
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.urls import fetch_url
+from ansible.module_utils.urls import ConnectionError as UrlsError
+from ansible.module_utils.urls import open_url
 
 from ..module_utils import _release
 from ..module_utils._release import ReleaseError, Site
+
+# A server that is slow is waited for; one that sends a byte now and then is not
+SILENCE = 30
+LONGEST_DOWNLOAD = 1800
+FAILURES = (OSError, ValueError, http.client.HTTPException, UrlsError)
 
 
 def main() -> None:
@@ -93,7 +110,7 @@ def main() -> None:
         argument_spec={
             "path": {"type": "path", "required": True},
             "src": {"type": "path"},
-            "url": {"type": "str"},
+            "url": {"type": "str", "no_log": True},
             "release": {"type": "str"},
             "sha256": {"type": "str"},
             "keep": {"type": "int", "default": 3},
@@ -102,6 +119,11 @@ def main() -> None:
         required_one_of=[("src", "url", "release")],
         supports_check_mode=True,
     )
+    # Whatever the shell had: all that is made here is for nginx to read, and for root alone to write
+    os.umask(0o022)
+    if module.params["url"] is not None and module.params["url"] == _release.origin(module.params["url"]):
+        # Without a secret in it, it may be named
+        module.no_log_values.discard(module.params["url"])
     try:
         module.exit_json(**deploy(module))
     except ReleaseError as failure:
@@ -117,15 +139,22 @@ def deploy(module: AnsibleModule) -> dict:
         raise ReleaseError(f"sha256 is {module.params['sha256']!r}: a SHA-256 has 64 hexadecimal digits")
     if keep < 1:
         raise ReleaseError(f"keep is {keep}: at least one release, the one that is served, is kept")
-    before = _release.survey(root)
-    changed = False if module.check_mode else prepare(module, root)
-    release = bring(module, root, before)
-    after = _release.settle(before, release, keep)
-    stale = _release.stale(root, before, after)
-    if not module.check_mode:
-        if after.current != before.current:
-            _release.switch(root, release)
-        _release.prune(root, stale)
+    if module.check_mode:
+        before = _release.survey(root)
+        release = bring(module, root, before)
+        after, changed = _release.settle(before, release, keep), False
+        stale = _release.stale(root, before, after)
+    else:
+        _release.survey(root)
+        changed = prepare(module, root)
+        with _release.lock(root):
+            before = _release.survey(root)
+            release = bring(module, root, before)
+            after = _release.settle(before, release, keep)
+            if after.current != before.current:
+                _release.switch(root, release)
+            stale = _release.stale(root, before, after)
+            _release.prune(root, stale)
     return {
         "changed": changed or before != after or bool(stale),
         "release": release,
@@ -140,7 +169,6 @@ def prepare(module: AnsibleModule, root: str) -> bool:
     for directory in (root, os.path.join(root, _release.RELEASES)):
         if not os.path.isdir(directory):
             os.makedirs(directory)
-            os.chmod(directory, 0o755)
             changed = True
         changed = module.set_default_selinux_context(directory, changed)
     return changed
@@ -176,37 +204,61 @@ def bring(module: AnsibleModule, root: str, site: Site) -> str:
 
 
 @contextlib.contextmanager
-def archive(module: AnsibleModule):
+def archive(module: AnsibleModule) -> t.Iterator[tuple[t.BinaryIO, str]]:
     """The archive, opened once for all that is done with it, and its name for people."""
     src, url = module.params["src"], module.params["url"]
     if src:
-        found = os.stat(src)
+        # Without waiting for the writer of a FIFO, and looked at after it was opened: nobody can put another file in its place
+        handle = os.open(src, os.O_RDONLY | os.O_NONBLOCK)
+        found = os.fstat(handle)
         if not stat.S_ISREG(found.st_mode):
+            os.close(handle)
             raise ReleaseError(f"{src} is not a file")
-        if found.st_size > _release.LARGEST_ARCHIVE:
-            raise ReleaseError(f"{src} is larger than {_release.LARGEST_ARCHIVE // 1024 // 1024} MiB, which no WebSDK is")
-        with open(src, "rb") as stream:
+        with os.fdopen(handle, "rb") as stream:
+            if found.st_size > _release.LARGEST_ARCHIVE:
+                raise too_large(src)
             yield stream, src
     else:
-        # Neither a password nor a token in an address is for the log.
-        parts = urlsplit(url)
-        origin = f"{parts.scheme}://{parts.hostname}{parts.path}"
-        with tempfile.TemporaryFile(dir=module.tmpdir) as stream:
-            download(module, url, origin, stream)
-            yield stream, origin
+        origin = _release.origin(url)
+        with tempfile.TemporaryFile(dir=module.tmpdir) as stream, tempfile.TemporaryFile(dir=module.tmpdir) as scratch:
+            download(url, origin, stream)
+            yield _release.unwrap(stream, scratch), origin
 
 
-def download(module: AnsibleModule, url: str, origin: str, stream) -> None:
-    """Bring an archive, and no more of it than an archive can have."""
-    response, info = fetch_url(module, url, timeout=30)
-    if info["status"] != 200:
-        raise ReleaseError(f"{origin} cannot be downloaded: {info['msg']}")
-    size = 0
-    for chunk in iter(lambda: response.read(_release.CHUNK), b""):
-        size += len(chunk)
-        if size > _release.LARGEST_ARCHIVE:
-            raise ReleaseError(f"{origin} is larger than {_release.LARGEST_ARCHIVE // 1024 // 1024} MiB, which no WebSDK is")
-        stream.write(chunk)
+def download(url: str, origin: str, stream: t.BinaryIO) -> None:
+    """Bring an archive as the server has it, and no more of it than an archive can have."""
+    if not re.match("https?://", url, re.IGNORECASE):
+        raise ReleaseError(f"{origin} cannot be downloaded: of addresses only https:// and http:// can be used, and src names a file on the host")
+    size, deadline = 0, time.monotonic() + LONGEST_DOWNLOAD
+    try:
+        with open_url(url, timeout=SILENCE, decompress=False, headers={"Accept-Encoding": "identity"}) as response:
+            if response.status != 200:
+                raise ReleaseError(f"{origin} cannot be downloaded: the server answers with {response.status}, not with a file")
+            length = response.headers.get("Content-Length", "")
+            for chunk in iter(lambda: response.read1(_release.CHUNK), b""):
+                size += len(chunk)
+                if size > _release.LARGEST_ARCHIVE:
+                    raise too_large(origin)
+                if time.monotonic() > deadline:
+                    raise ReleaseError(f"{origin} cannot be downloaded: only {size} bytes came in {LONGEST_DOWNLOAD // 60} minutes")
+                stream.write(chunk)
+    except urllib.error.HTTPError as answer:
+        raise ReleaseError(f"{origin} cannot be downloaded: the server answers with {answer.code}{said(answer.reason, url, origin)}") from answer
+    except FAILURES as failure:
+        raise ReleaseError(f"{origin} cannot be downloaded{said(getattr(failure, 'reason', failure), url, origin)}") from failure
+    if length.isdigit() and int(length) != size:
+        raise ReleaseError(f"{origin} did not come whole: {size} of {length} bytes, try again")
+
+
+def said(words: object, url: str, origin: str) -> str:
+    """What a server or a library says, on one line, and without what is secret in an address."""
+    plain = str(words).replace(url, origin)
+    line = " ".join("".join(character if character.isprintable() else " " for character in plain).split())
+    return f": {line[:300].rstrip('.')}" if line else ""
+
+
+def too_large(name: str) -> ReleaseError:
+    return ReleaseError(f"{name} is larger than {_release.LARGEST_ARCHIVE // 1024 // 1024} MiB, which no WebSDK is")
 
 
 def describe(site: Site) -> str:

@@ -34,6 +34,12 @@ def member(name: str, kind: bytes = tarfile.REGTYPE, target: str = "", mode: int
     return info
 
 
+def header(name: str, kind: bytes, size: int | None = None, data: bytes = b"") -> bytes:
+    """A header as tar writes it, of any kind and with any size, and its data."""
+    info = member(name, kind, size=len(data) if size is None else size)
+    return info.tobuf(tarfile.GNU_FORMAT) + data + bytes(-len(data) % tarfile.BLOCKSIZE)
+
+
 def pack(path: Path, files: dict[str, bytes] | None = None, prefix: str = "package/", extra: tuple = ()) -> Path:
     """Write an archive: the files below the prefix, and extra members as they are."""
     with tarfile.open(path, "w:gz") as archive:

@@ -14,6 +14,7 @@ import stat
 import subprocess
 import tarfile
 import threading
+import time
 
 import pytest
 import yaml
@@ -95,7 +96,7 @@ def test_owners_modes_and_times_are_our_own(run, site, good):
     assert min(entry.st_mtime for entry in entries) > os.stat(good).st_mtime - 60
 
 
-def test_links_within_the_release_are_kept(run, site, tmp_path):
+def test_links_within_the_release_become_what_they_name(run, site, tmp_path):
     links = (
         websdk.member("package/sdk.js", tarfile.SYMTYPE, "./flashphoner.js"),
         websdk.member("package/examples/sdk.js", tarfile.SYMTYPE, "../flashphoner.js"),
@@ -105,7 +106,8 @@ def test_links_within_the_release_are_kept(run, site, tmp_path):
     run(src=websdk.pack(tmp_path / "a.tgz", extra=links))
     for name in ("sdk.js", "examples/sdk.js", "examples/same.js"):
         assert (site / "wcs" / name).read_bytes() == websdk.FILES["flashphoner.js"]
-    assert os.readlink(site / "wcs" / "demo") == "examples/demo"
+    assert (site / "wcs" / "demo" / "streaming").is_dir()
+    assert not [path for path in (site / "releases").rglob("*") if path.is_symlink()]
 
 
 def test_a_second_run_changes_nothing_and_check_mode_predicts(run, site, good):
@@ -163,6 +165,79 @@ def test_what_an_interrupted_run_left_and_damage_are_made_good(run, site, good):
     assert sorted(os.listdir(site / "releases")) == sorted(["notes", release])
 
 
+GOOD = {
+    "hard links, one before what it names, one to another": (
+        websdk.member("package/a.js", tarfile.LNKTYPE, "package/b.js"),
+        websdk.member("package/b.js", tarfile.LNKTYPE, "package/flashphoner.js"),
+    ),
+    "a hard link to a link": (
+        websdk.member("package/b.js", tarfile.SYMTYPE, "flashphoner.js"),
+        websdk.member("package/a.js", tarfile.LNKTYPE, "package/b.js"),
+    ),
+    "links through links": (
+        websdk.member("package/d", tarfile.SYMTYPE, "examples/demo"),
+        websdk.member("package/a.js", tarfile.SYMTYPE, "d/../../flashphoner.js"),
+    ),
+    "a label": (websdk.member("Release 2", b"V"), websdk.member("package/a.js", tarfile.SYMTYPE, "flashphoner.js")),
+    "a link to nowhere, and one beside the release": (
+        websdk.member("package/x", tarfile.SYMTYPE, "nowhere"),
+        websdk.member("x", tarfile.SYMTYPE, "/etc"),
+        websdk.member("package/a.js", tarfile.LNKTYPE, "./package/flashphoner.js"),
+    ),
+    "odd names": (
+        websdk.member("package/doc/Index.html"),
+        websdk.member("package/doc/a b\n\x01;'\"#$%.html"),
+        websdk.member("package/doc/stra\xdfe \u2028.html"),
+        websdk.member("package/doc/\udcff.html"),
+        websdk.member("package/doc/" + "long/" * 20 + "a.html"),
+        websdk.member("package/a.js", tarfile.SYMTYPE, ".//./flashphoner.js"),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", GOOD)
+def test_what_tar_can_say_otherwise_is_understood(run, site, tmp_path, case):
+    archive = websdk.pack(tmp_path / "a.tgz", extra=GOOD[case])
+    assert run(src=archive, sha256=websdk.sha256(archive))["changed"]
+    assert (site / "wcs" / "a.js").read_bytes() == websdk.FILES["flashphoner.js"]
+    assert not [path for path in (site / "releases").rglob("*") if path.is_symlink() or path.stat().st_mode & 0o7777 not in (0o755, 0o644)]
+    names = {name for info in GOOD[case] if info.isreg() for name in [info.name.partition("/")[2]]}
+    assert all(os.path.isfile(os.path.join(os.fsencode(site / "wcs"), name.encode("utf-8", "surrogateescape"))) for name in names)
+
+
+@pytest.mark.parametrize("kind", [tarfile.LNKTYPE, tarfile.SYMTYPE])
+def test_flashphoner_js_may_be_another_name_of_a_file(run, site, tmp_path, kind):
+    code = websdk.FILES["flashphoner.js"]
+    files = {name: content for name, content in websdk.FILES.items() if name != "flashphoner.js"} | {"flashphoner-2.0.206.js": code}
+    target = "package/flashphoner-2.0.206.js" if kind == tarfile.LNKTYPE else "flashphoner-2.0.206.js"
+    run(src=websdk.pack(tmp_path / "a.tgz", files, extra=(websdk.member("package/flashphoner.js", kind, target),)))
+    assert (site / "wcs" / "flashphoner.js").read_bytes() == code
+
+
+def test_of_a_file_that_comes_twice_the_last_one_counts(run, site, tmp_path):
+    archive = websdk.pack(tmp_path / "a.tgz", prefix="./package/", extra=(websdk.member("package/flashphoner.js", size=3),))
+    run(src=archive)
+    assert (site / "wcs" / "flashphoner.js").read_bytes() == bytes(3)
+
+
+@pytest.mark.parametrize("tar_format", ["gnu", "pax", "ustar", "v7"])
+def test_archives_of_gnu_tar_in_all_its_formats(run, site, tmp_path, tar_format):
+    home = tmp_path / "websdk"
+    for name, content in websdk.FILES.items():
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / name).write_bytes(content)
+    os.link(home / "flashphoner.js", home / "same.js")
+    (home / "link.js").symlink_to("same.js")
+    long = home.joinpath(*(["a-long-directory"] * (3 if tar_format == "v7" else 12)))
+    long.mkdir(parents=True)
+    (long / "a.js").write_bytes(b"a")
+    subprocess.run(["tar", f"--format={tar_format}", "-C", tmp_path, "-czf", tmp_path / "a.tgz", "websdk"], check=True)
+    assert run(src=tmp_path / "a.tgz")["changed"]
+    for name in ("flashphoner.js", "same.js", "link.js"):
+        assert (site / "wcs" / name).read_bytes() == websdk.FILES["flashphoner.js"]
+    assert [path.read_bytes() for path in (site / "wcs").rglob("a.js")] == [b"a"]
+
+
 def truncated(path, cut: int):
     path.write_bytes(path.read_bytes()[:-cut])
     return path
@@ -207,8 +282,39 @@ BAD = {
     "link upwards": (with_member("package/evil", tarfile.SYMTYPE, "../evil"), "is a link to '../evil', outside of the release"),
     "link far upwards": (with_member("package/examples/evil", tarfile.SYMTYPE, "../../../x"), "is a link to '../../../x', outside of the release"),
     "link that winds": (with_member("package/evil", tarfile.SYMTYPE, "examples/../.."), "is a link to 'examples/../..', outside of the release"),
-    "link that returns": (with_member("package/evil", tarfile.SYMTYPE, "examples/../doc"), "is a link to 'examples/../doc', outside of the release"),
-    "link beside the release": (with_member("evil", tarfile.SYMTYPE, "/etc"), "member 'evil' is a link to '/etc', outside of the release"),
+    "link in a circle": (with_member("package/examples/evil", tarfile.SYMTYPE, "../examples"), "the archive has a directory within itself, by a link"),
+    "link to the release": (with_member("package/evil", tarfile.SYMTYPE, "."), "the archive has a directory within itself, by a link"),
+    "links that chase each other": (
+        packed("bad.tgz", extra=(websdk.member("package/a", tarfile.SYMTYPE, "b"), websdk.member("package/b", tarfile.SYMTYPE, "a"))),
+        "leads through more than 16 links",
+    ),
+    "link through a link": (
+        packed(
+            "bad.tgz",
+            extra=(websdk.member("package/a", tarfile.SYMTYPE, "examples/demo"), websdk.member("package/evil", tarfile.SYMTYPE, "a/../../../etc/passwd")),
+        ),
+        "member 'package/evil' is a link to 'a/../../../etc/passwd', outside of the release",
+    ),
+    "prefix and link together": (
+        packed("bad.tgz", prefix="proc/self/root/etc/", extra=(websdk.member("proc/self/root/etc/evil", tarfile.SYMTYPE, "../../../../etc"),)),
+        "is a link to '../../../../etc', outside of the release",
+    ),
+    "prefix named as the target": (
+        packed("bad.tgz", prefix="etc/", extra=(websdk.member("etc/evil", tarfile.SYMTYPE, "../etc/passwd"),)),
+        "is a link to '../etc/passwd', outside of the release",
+    ),
+    "hard link to a link that leads out": (
+        packed(
+            "bad.tgz",
+            extra=(websdk.member("package/doc/a", tarfile.SYMTYPE, "../doc"), websdk.member("package/evil", tarfile.LNKTYPE, "package/doc/a")),
+        ),
+        "member 'package/evil' is a link to '../doc', outside of the release",
+    ),
+    "hard link to a directory": (
+        packed("bad.tgz", extra=(websdk.member("package/d", tarfile.DIRTYPE), websdk.member("package/evil", tarfile.LNKTYPE, "package/d"))),
+        "is a link to 'package/d', which is no file of the release",
+    ),
+    "hard link to itself": (with_member("package/evil", tarfile.LNKTYPE, "package/evil"), "is a link to 'package/evil', which is no file of the release"),
     "hard link to the root": (with_member("package/evil", tarfile.LNKTYPE, "/etc/passwd"), "is a link to '/etc/passwd', which is no file of the release"),
     "hard link upwards": (with_member("package/evil", tarfile.LNKTYPE, "../evil"), "is a link to '../evil', which is no file of the release"),
     "hard link beside the release": (
@@ -216,10 +322,6 @@ BAD = {
         "is a link to 'other', which is no file of the release",
     ),
     "hard link to nothing": (with_member("package/evil", tarfile.LNKTYPE, "package/x"), "is a link to 'package/x', which is no file of the release"),
-    "hard link to a link": (
-        packed("bad.tgz", extra=(websdk.member("package/a", tarfile.SYMTYPE, "doc"), websdk.member("package/evil", tarfile.LNKTYPE, "package/a"))),
-        "is a link to 'package/a', which is no file of the release",
-    ),
     "through a link": (
         packed("bad.tgz", extra=(websdk.member("package/a", tarfile.SYMTYPE, "examples"), websdk.member("package/a/evil"))),
         "member 'package/a/evil' runs through 'package/a', which is not a directory",
@@ -229,18 +331,58 @@ BAD = {
         "member 'package/a/evil' runs through 'package/a', which is not a directory",
     ),
     "through a file": (with_member("package/flashphoner.js/evil"), "runs through 'package/flashphoner.js', which is not a directory"),
-    "twice": (with_member("package/flashphoner.js"), "the archive has 'package/flashphoner.js' twice"),
-    "twice, spelt otherwise": (with_member("package/./flashphoner.js"), "the archive has 'package/./flashphoner.js' twice"),
+    "twice, as two things": (
+        with_member("package/flashphoner.js", tarfile.SYMTYPE, "package.json"),
+        "the archive has 'package/flashphoner.js' twice, as a file and as a symlink",
+    ),
+    "a directory with a size": (written(gzip.compress(websdk.header("package/", b"5", size=512))), "is a directory with a size"),
+    "a hard link with a size": (written(gzip.compress(websdk.header("package/a", b"1", size=512))), "is a hardlink with a size"),
+    "a size beyond all measure": (written(gzip.compress(websdk.header("package/a", b"0", size=99999999999999))), "the archive unpacks to more than 2 MiB"),
+    "a negative size": (written(gzip.compress(websdk.header("package/a", b"0", size=-1))), "the archive unpacks to more than 2 MiB"),
+    "an extended header beyond all measure": (
+        written(gzip.compress(websdk.header("x", b"x", size=99999999999999))),
+        "the archive has more than 8 MiB of headers, which no WebSDK has",
+    ),
+    "a name beyond all measure": (written(gzip.compress(websdk.header("x", b"L", size=99999999999999))), "the archive has more than 8 MiB of headers"),
+    "a size by an extended header": (
+        written(gzip.compress(websdk.header("x", b"x", data=b"23 size=99999999999999\n") + websdk.header("package/a", b"0"))),
+        "the archive unpacks to more than 2 MiB",
+    ),
+    "one name for all": (
+        written(gzip.compress(websdk.header("x", b"g", data=b"16 path=package\n"))),
+        "the archive has a header that gives all members one name or size, which no WebSDK has",
+    ),
+    "an extended header that is none": (written(gzip.compress(websdk.header("x", b"x", data=b"0 a=b\n"))), "an extended header that cannot be read"),
+    "absolute by an extended header": (
+        written(gzip.compress(websdk.header("x", b"x", data=b"20 path=/etc/passwd\n") + websdk.header("package/a", b"0"))),
+        "member '/etc/passwd' would land outside of the release",
+    ),
+    "parent by a long name": (
+        written(gzip.compress(websdk.header("x", b"L", data=b"a/../../../evil\0") + websdk.header("package/a", b"0"))),
+        "member 'a/../../../evil' would land outside of the release",
+    ),
+    "NUL in a name": (
+        written(gzip.compress(websdk.header("x", b"x", data=b"12 path=a\0b\n") + websdk.header("package/a", b"0"))),
+        "would land outside of the release",
+    ),
+    "a very long name": (with_member("package/" + "a" * 300), "has a longer name than any file of a WebSDK"),
+    "very deep": (with_member("a/" * 200 + "b"), "has a longer name than any file of a WebSDK"),
+    "a link to a very long path": (with_member("package/a", tarfile.SYMTYPE, "./" * 300 + "b"), "is a link to a longer path than any of a WebSDK"),
+    "labels without end": (written(gzip.compress(websdk.header("a", b"V") * 20000)), "the archive has more than 8 MiB of headers"),
+    "sparse by an extended header": (
+        written(gzip.compress(websdk.header("x", b"x", data=b"22 GNU.sparse.major=1\n") + websdk.header("package/a", b"0"))),
+        "member 'package/a' is a sparse file, which no WebSDK contains",
+    ),
     "character device": (with_member("package/evil", tarfile.CHRTYPE), "member 'package/evil' is a device, which no WebSDK contains"),
     "block device": (with_member("package/evil", tarfile.BLKTYPE), "member 'package/evil' is a device, which no WebSDK contains"),
     "FIFO": (with_member("package/evil", tarfile.FIFOTYPE), "member 'package/evil' is a FIFO, which no WebSDK contains"),
     "unknown kind": (with_member("package/evil", b"Z"), "member 'package/evil' is a special file, which no WebSDK contains"),
     "size bomb": (with_member("package/bomb", size=3 * 1024 * 1024), "the archive unpacks to more than 2 MiB, which no WebSDK does"),
     "size bomb after the end": (
-        lambda tmp_path: written(websdk.pack(tmp_path / "a").read_bytes() + gzip.compress(bytes(4 * 1024 * 1024)))(tmp_path),
-        "the archive unpacks to more than 2 MiB, which no WebSDK does",
+        lambda tmp_path: written(websdk.pack(tmp_path / "a").read_bytes() + gzip.compress(bytes(40 * 1024 * 1024)))(tmp_path),
+        "the archive unpacks to more than",
     ),
-    "sparse bomb": (sparse, "the archive unpacks to more than 2 MiB, which no WebSDK does"),
+    "sparse bomb": (sparse, "is a sparse file, which no WebSDK contains"),
     "count bomb": (
         packed("bad.tgz", extra=tuple(websdk.member(f"package/{number}") for number in range(60))),
         "the archive has more than 50 members, which no WebSDK has",
@@ -251,16 +393,16 @@ BAD = {
     ),
     "no flashphoner.js": (packed("bad.tgz", files=NO_CODE), "the archive has no flashphoner.js with a directory examples/ beside it: it is not a WebSDK"),
     "no examples": (packed("bad.tgz", files=ONLY_CODE), "the archive has no flashphoner.js with a directory examples/ beside it: it is not a WebSDK"),
-    "flashphoner.js is a link": (
-        packed("bad.tgz", files=NO_CODE, extra=(websdk.member("package/flashphoner.js", tarfile.SYMTYPE, "package.json"),)),
+    "flashphoner.js leads nowhere": (
+        packed("bad.tgz", files=NO_CODE, extra=(websdk.member("package/flashphoner.js", tarfile.SYMTYPE, "nowhere.js"),)),
         "the archive has no flashphoner.js with a directory examples/ beside it: it is not a WebSDK",
     ),
     "two": (TWO, "the archive has more than one WebSDK: 'a' and 'b'"),
     "truncated": (lambda tmp_path: truncated(websdk.pack(tmp_path / "bad.tgz"), 300), "it is not a complete gzip-compressed tar archive"),
     "truncated in the checksum": (lambda tmp_path: truncated(websdk.pack(tmp_path / "bad.tgz"), 3), "it is not a complete gzip-compressed tar archive"),
-    "not gzip": (written(b"PK\x03\x04 a zip file"), "it is not a gzip-compressed tar archive, it begins with 'PK"),
-    "a page": (written(b"<!DOCTYPE html><h1>404"), "it is not a gzip-compressed tar archive, it begins with '<!DOCTYPE html>"),
-    "empty": (written(b""), "it is not a gzip-compressed tar archive, it begins with ''"),
+    "not gzip": (written(b"PK\x03\x04 a zip file"), "it is not a gzip-compressed tar archive but a zip archive"),
+    "a page": (written(b"<!DOCTYPE html><h1>404"), "it is not a gzip-compressed tar archive but a page of HTML or XML"),
+    "empty": (written(b""), "it is not a gzip-compressed tar archive but empty"),
     "not tar": (written(gzip.compress(b"Hello" * 500)), "it is not a complete gzip-compressed tar archive"),
     "tar of nothing": (packed("bad.tgz", files={}), "the archive has no flashphoner.js"),
 }
@@ -357,6 +499,173 @@ def test_a_bundle_from_an_address_is_downloaded_once(run, site, good, server):
     assert (site / "wcs" / "flashphoner.js").read_bytes() == websdk.FILES["flashphoner.js"]
 
 
+class Odd(http.server.BaseHTTPRequestHandler):
+    """Serves one archive in the ways that servers have: DELIVERIES[the path's first word](handler, content)."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *arguments):
+        pass
+
+    def answer(self, content, length=None, status=200, **headers):
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        if "Transfer_Encoding" not in headers:
+            self.send_header("Content-Length", str(len(content) if length is None else length))
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(content)
+        self.close_connection = True
+
+    def do_GET(self):
+        self.server.asked.append(self.headers.get("Accept-Encoding"))
+        DELIVERIES[self.path.partition("?")[0].strip("/").partition(".")[0]](self, self.server.content)
+
+
+def chunks(content, end=b"0\r\n\r\n"):
+    return b"%x\r\n%s\r\n" % (len(content), content) + end
+
+
+DELIVERIES = {
+    "plain": lambda handler, content: handler.answer(content),
+    "encoded": lambda handler, content: handler.answer(content, Content_Encoding="gzip", Content_Type="application/x-tar"),
+    "x-encoded": lambda handler, content: handler.answer(content, Content_Encoding="x-gzip", Content_Type="application/x-gzip"),
+    "upper": lambda handler, content: handler.answer(content, Content_Encoding="GZIP"),
+    "text": lambda handler, content: handler.answer(content, Content_Type="text/html; charset=utf-8", Content_Encoding="identity"),
+    "twice": lambda handler, content: handler.answer(gzip.compress(content), Content_Encoding="gzip"),
+    "twice-unsaid": lambda handler, content: handler.answer(gzip.compress(content)),
+    "chunked": lambda handler, content: handler.answer(chunks(content), Transfer_Encoding="chunked"),
+    "moved": lambda handler, content: handler.answer(b"", status=302, Location="/encoded.tar.gz"),
+    "short": lambda handler, content: handler.answer(content[:-100], length=len(content)),
+    "long": lambda handler, content: handler.answer(content, length=len(content) - 100),
+    "cut": lambda handler, content: handler.answer(chunks(content[:100], b"5000\r\nx"), Transfer_Encoding="chunked"),
+    "empty": lambda handler, content: handler.answer(b""),
+    "none": lambda handler, content: handler.answer(b"", status=204),
+    "part": lambda handler, content: handler.answer(content[:100], status=206, Content_Range=f"bytes 0-99/{len(content)}"),
+    "circle": lambda handler, content: handler.answer(b"", status=302, Location="/circle.tar.gz"),
+    "elsewhere": lambda handler, content: handler.answer(b"", status=302, Location="file:///etc/passwd"),
+    "forbidden": lambda handler, content: handler.answer(b"secret" * 1000, status=403),
+    "endless": lambda handler, content: handler.answer(b"x" * 100, status=500, length=10**12),
+}
+
+
+@pytest.fixture(name="odd")
+def fixture_odd(good, monkeypatch):
+    monkeypatch.setenv("no_proxy", "*")
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Odd)
+    server.content, server.asked = good.read_bytes(), []
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize("way", ["plain", "encoded", "x-encoded", "upper", "text", "twice", "twice-unsaid", "chunked", "moved"])
+@pytest.mark.parametrize("known", [True, False], ids=["checksum", "none"])
+def test_the_files_own_bytes_count_however_they_are_delivered(run, site, good, odd, way, known):
+    result = run(url=f"http://127.0.0.1:{odd.server_port}/{way}.tar.gz", **({"sha256": websdk.sha256(good)} if known else {}))
+    assert result["release"] == f"2.0.276-{websdk.sha256(good)[:12]}"
+    assert (site / "wcs" / "flashphoner.js").read_bytes() == websdk.FILES["flashphoner.js"]
+    assert set(odd.asked) == {"identity"}
+
+
+@pytest.mark.parametrize(
+    ("way", "complaint"),
+    [
+        ("short", "did not come whole: "),
+        ("long", "its SHA-256 is"),
+        ("cut", "cannot be downloaded: "),
+        ("empty", "its SHA-256 is"),
+        ("none", "the server answers with 204"),
+        ("part", "the server answers with 206, not with a file"),
+        ("circle", "the server answers with 302"),
+        ("elsewhere", "the server answers with 302"),
+        ("forbidden", "the server answers with 403: Forbidden"),
+        ("endless", "the server answers with 500: Internal Server Error"),
+    ],
+)
+def test_a_delivery_that_is_none_is_one_sentence(run, site, good, odd, way, complaint):
+    run(src=good)
+    before = snapshot(site)
+    address = f"127.0.0.1:{odd.server_port}/{way}.tar.gz"
+    result = run(url=f"http://user:secret@{address}?secret", sha256="0" * 64)
+    assert result["failed"] and "exception" not in result
+    assert result["msg"].startswith(f"http://{address} ") and complaint in result["msg"] and "\n" not in result["msg"]
+    assert "secret" not in json.dumps(result)
+    assert snapshot(site) == before
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("file:///x.tar.gz", "file:///x.tar.gz cannot be downloaded: of addresses only https:// and http:// can be used, and src names a file on the host."),
+        ("ftp://u:secret@h/x.tgz", "ftp://h/x.tgz cannot be downloaded: of addresses only https:// and http:// can be used, and src names a file on the host."),
+        ("http://127.0.0.1:1/x.tgz?secret", "http://127.0.0.1:1/x.tgz cannot be downloaded: "),
+        ("http://u:secret@127.0.0.1:99999/x.tgz", "http://127.0.0.1:99999/x.tgz cannot be downloaded: "),
+        ("http://u:secret@[::1/x.tgz", "[::1/x.tgz cannot be downloaded: "),
+        ("http://nowhere.invalid/x.tgz", "http://nowhere.invalid/x.tgz cannot be downloaded: "),
+    ],
+)
+def test_messages_are_about_the_address_as_it_was_given(run, monkeypatch, url, told):
+    monkeypatch.setenv("no_proxy", "*")
+    result = run(url=url)
+    assert result["msg"].startswith(told) and "\n" not in result["msg"] and "exception" not in result
+    assert "secret" not in json.dumps(result)
+
+
+def test_a_server_without_a_certificate_of_an_authority_is_told_by_its_address(run, odd):
+    address = f"https://127.0.0.1:{odd.server_port}/plain.tar.gz"
+    assert run(url=address)["msg"].startswith(f"{address} cannot be downloaded: ")
+
+
+def dense(files: int = 0, links: int = 0, headers: bytes = b"", size: int = 0):
+    """An archive of a megabyte at most that asks for as much work as it can."""
+
+    def make(path):
+        with gzip.open(path, "wb", compresslevel=9) as out:
+            for name, content in websdk.FILES.items():
+                out.write(websdk.header(f"package/{name}", b"0", data=content))
+            for number in range(files):
+                out.write(websdk.header(f"package/{'d/' * 20}{number}", b"0", data=bytes(size)))
+            for number in range(links):
+                out.write(websdk.header(f"package/l{number}", b"2"))
+            for _time in range(20000 if headers else 0):
+                out.write(headers)
+
+    return make
+
+
+def laughs(path):
+    """Directories of links to directories of links."""
+    links = [websdk.member(f"package/a{depth}/{number}", tarfile.SYMTYPE, f"../a{depth + 1}") for depth in range(25) for number in range(30)]
+    websdk.pack(path, extra=(*links, websdk.member("package/a25/file")))
+
+
+HEAVY = {
+    "zeros": dense(files=1, size=200 * 1024 * 1024),
+    "members": dense(files=20500),
+    "labels": dense(headers=websdk.header("a", b"V")),
+    "comments": dense(headers=websdk.header("x", b"x", data=b"5 a=\n" * 100)),
+    "long names": dense(headers=websdk.header("x", b"L", data=b"a/" * 2000)),
+    "a vast header": dense(files=1, headers=websdk.header("x", b"x", size=99999999999999)),
+    "laughs": laughs,
+    "many gzips": lambda path: path.write_bytes(gzip.compress(b"") * 45000),
+    "a long name of gzip": lambda path: path.write_bytes(b"\x1f\x8b\x08\x08" + bytes(6) + b"a" * 1000000),
+}
+
+
+@pytest.mark.parametrize("case", HEAVY)
+def test_no_archive_of_a_megabyte_takes_more_than_seconds(run, site, tmp_path, case):
+    archive = tmp_path / "heavy.tgz"
+    HEAVY[case](archive)
+    assert archive.stat().st_size <= 1024 * 1024
+    before = time.process_time()
+    result = run(src=archive)
+    assert time.process_time() - before < 10
+    assert result["failed"] and "exception" not in result and not (site / "wcs").exists()
+
+
 def test_without_a_checksum_an_address_is_asked_every_time(run, good, server):
     url = f"http://127.0.0.1:{server.server_port}/websdk.tgz"
     assert [run(url=url)["changed"] for _time in range(2)] == [True, False]
@@ -365,11 +674,12 @@ def test_without_a_checksum_an_address_is_asked_every_time(run, good, server):
 
 def test_a_bad_address_is_one_sentence_without_its_secrets(run, server, good, monkeypatch):
     address = f"127.0.0.1:{server.server_port}"
-    assert run(url=f"http://user:secret@{address}/none.tgz?secret")["msg"] == "http://127.0.0.1/none.tgz cannot be downloaded: HTTP Error 404: File not found."
+    complaint = run(url=f"http://user:secret@{address}/none.tgz?secret")["msg"]
+    assert complaint == f"http://{address}/none.tgz cannot be downloaded: the server answers with 404: File not found."
     complaint = run(url=f"http://{address}/websdk.tgz", sha256="0" * 64)["msg"]
-    assert complaint == f"http://127.0.0.1/websdk.tgz is refused: its SHA-256 is {websdk.sha256(good)}, not {'0' * 64}."
+    assert complaint == f"http://{address}/websdk.tgz is refused: its SHA-256 is {websdk.sha256(good)}, not {'0' * 64}."
     monkeypatch.setattr(_release, "LARGEST_ARCHIVE", 1)
-    assert run(url=f"http://{address}/websdk.tgz")["msg"] == "http://127.0.0.1/websdk.tgz is larger than 0 MiB, which no WebSDK is."
+    assert run(url=f"http://{address}/websdk.tgz")["msg"] == f"http://{address}/websdk.tgz is larger than 0 MiB, which no WebSDK is."
 
 
 def test_a_site_is_never_without_a_release_while_it_is_switched(run, site, tmp_path, good):

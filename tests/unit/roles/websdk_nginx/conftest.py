@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import os
 import shlex
@@ -47,9 +48,14 @@ def evaluate():
 
     def evaluate(source, file=False, **variables):
         everything = load("defaults/main.yml") | load("vars/main.yml")
-        everything |= {"ansible_managed": "Ansible managed", "ansible_facts": {"os_family": "Debian", "pkg_mgr": "apt"}}
+        everything |= {"ansible_managed": "Ansible managed", "ansible_facts": {"os_family": "Debian", "pkg_mgr": "apt", "systemd": {"version": 252}}}
+        everything |= {"__websdk_nginx_ipv6": {"content": base64.b64encode(b"00000000000000000000000000000001 01 80 10 80       lo\n").decode()}}
+        everything |= variables
+        # As the task reads them that comes first
+        options = {name.removeprefix("websdk_nginx_"): value for name, value in everything.items() if name.startswith("websdk_nginx_")}
+        everything["__websdk_nginx_read"] = {"options": options}
         # In a file a backslash is written as Jinja has it, in a variable as it is
-        return Templar(loader=loader, variables=everything | variables).template(trust_as_template(source), escape_backslashes=not file)
+        return Templar(loader=loader, variables=everything).template(trust_as_template(source), escape_backslashes=not file)
 
     return evaluate
 

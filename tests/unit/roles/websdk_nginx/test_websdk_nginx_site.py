@@ -202,3 +202,22 @@ def test_an_odd_header_arrives_as_it_is_and_ports_can_be_left_alone(configure, t
     process.communicate()
     assert f"X-Odd: {odd}".encode() in head.split(b"\r\n")
     assert body == websdk.FILES[websdk.UTILS]
+
+
+@pytest.mark.parametrize("target", ["/etc/passwd", "../../../../../../../../etc/passwd", "flashphoner.js", "/proc/self/environ", "/etc"])
+def test_no_link_in_a_release_is_followed(served, target):
+    """None is there: an archive's links are unpacked as what they name. One that somebody puts there leads nowhere."""
+    release = served.home / "site" / "releases" / served.release
+    (release / "link").symlink_to(target)
+    try:
+        for base in ("wcs", f"releases/{served.release}"):
+            for path in ("link", "link/", "link/passwd"):
+                assert served.get(f"/{base}/{path}").status in (403, 404)
+    finally:
+        (release / "link").unlink()
+    (served.home / "site" / "releases" / "elsewhere").symlink_to("/etc")
+    try:
+        assert served.get("/releases/elsewhere/passwd").status in (403, 404)
+    finally:
+        (served.home / "site" / "releases" / "elsewhere").unlink()
+    assert served.get("/wcs/flashphoner.js").status == 200

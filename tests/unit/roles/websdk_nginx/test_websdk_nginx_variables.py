@@ -57,7 +57,16 @@ URL = "https://example.com/websdk.tgz"
         {"websdk_nginx_bundle": "http://user@10.0.0.1:8000/a/b.tgz?token=1", "websdk_nginx_bundle_sha256": "A" * 64},
         {"websdk_nginx_bundle": "/root/websdk.tgz", "websdk_nginx_bundle_remote": True, "websdk_nginx_bundle_sha256": "a" * 64},
         {"websdk_nginx_bundle": "", "websdk_nginx_bundle_sha256": "", "websdk_nginx_release": "2.0.206-7d9863ae4de6"},
-        {"websdk_nginx_listen": ["80", "*:80", "0.0.0.0:80", "[::]:80", "unix:/run/web.sock", "web.example.com:8180"]},
+        *({"websdk_nginx_listen": listen} for listen in (["80"], ["*:80", "[::]:80"], ["0.0.0.0:80", "127.0.0.1:8080"], ["unix:/run/web.sock"], ["[::1]:80"])),
+        {"websdk_nginx_root": "/srv/web/"},
+        {"websdk_nginx_server_ports": {"wss": "8443"}},
+        {"websdk_nginx_index": "/wcs/#a,b:c@d!"},
+        {"websdk_nginx_listen": ["127.0.0.1:9000"], "haproxy_lb_web_address": "127.0.0.1:9000"},
+        {"websdk_nginx_listen": ["9000"], "haproxy_lb_web_address": "localhost:9000"},
+        {"websdk_nginx_listen": ["[::]:9000"], "haproxy_lb_web_address": "[::1]:9000"},
+        {"websdk_nginx_listen": ["*:9000"], "haproxy_lb_web_address": "10.0.0.1:9000"},
+        {"websdk_nginx_listen": ["10.0.0.1:9000"], "haproxy_lb_web_address": "10.0.0.2:9001"},
+        {"haproxy_lb_domain": "wcs.example.com"},
         {"websdk_nginx_server_ports": {}},
         {"websdk_nginx_headers": {}},
     ],
@@ -70,7 +79,11 @@ def test_good_settings_pass(problems, variables):
     ("variables", "complaint"),
     [
         ({"ansible_facts": {"os_family": "Suse"}}, "This role knows the families Debian and RedHat, this host's is Suse."),
-        ({"websdk_nginx_bundle": ""}, "websdk_nginx_bundle is empty: name the WebSDK's archive, a path on the controller or an https:// address."),
+        (
+            {"websdk_nginx_bundle": ""},
+            "websdk_nginx_bundle is empty: name the WebSDK's archive, a path on the controller or an https:// address;"
+            " for pages of your own leave this role out.",
+        ),
         (
             {"websdk_nginx_bundle": "ftp://example.com/a.tgz"},
             "websdk_nginx_bundle is ftp://example.com/a.tgz: of addresses only https:// and http:// can be used.",
@@ -102,11 +115,36 @@ def test_good_settings_pass(problems, variables):
         ({"websdk_nginx_keep_releases": 0}, "websdk_nginx_keep_releases is 0: at least 1, the release that is served, is kept."),
         *(
             ({"websdk_nginx_root": root}, f"websdk_nginx_root is {root}: give an absolute path of letters, digits and . + _ -.")
-            for root in ("/", "srv/web", "/srv/../etc", "/srv/a b", "/srv/a;b", "/srv/web/")
+            for root in ("/", "srv/web", "/srv/../etc", "/srv/a b", "/srv/a;b", "/srv/a//")
+        ),
+        ({"websdk_nginx_listen": []}, "websdk_nginx_listen is empty: give at least one address:port, port or unix:/path."),
+        *(
+            (
+                {"websdk_nginx_listen": ["[::1]:80", "80"], "__websdk_nginx_ipv6": found},
+                f"websdk_nginx_listen has [::1]:80, and this host has no IPv6: {remedy}.",
+            )
+            for remedy in ("leave it out, or switch IPv6 on",)
+            for found in ({"msg": "file not found"}, {"content": ""})
+        ),
+        (
+            {"websdk_nginx_listen": ["80", "127.0.0.1:80", "*:80"]},
+            "websdk_nginx_listen has 80 and *:80, which are the same to nginx: leave one of them out.",
         ),
         *(
-            ({"websdk_nginx_listen": listen}, f"websdk_nginx_listen is {listen}: give at least one address:port, port or unix:/path.")
-            for listen in ([], ["127.0.0.1"], ["80; root /"], ["8180", "[::1]"], ["::1:8180"], ["unix:relative"])
+            (
+                {"websdk_nginx_listen": listen, **balancer},
+                f"haproxy_lb_web_address is {expected}, where nginx does not listen (websdk_nginx_listen is {', '.join(listen)}):"
+                " name the same address in both.",
+            )
+            for listen, balancer, expected in (
+                (["127.0.0.1:9000"], {"haproxy_lb_domain": "wcs.example.com"}, "127.0.0.1:8180"),
+                (["127.0.0.1:8180"], {"haproxy_lb_web_address": "127.0.0.1:9000"}, "127.0.0.1:9000"),
+                (["127.0.0.1:8180"], {"haproxy_lb_web_address": "[::1]:8180"}, "[::1]:8180"),
+                (["[::]:8180"], {"haproxy_lb_web_address": "127.0.0.1:8180"}, "127.0.0.1:8180"),
+                (["10.0.0.1:80"], {"haproxy_lb_web_address": "10.0.0.1:8180"}, "10.0.0.1:8180"),
+                (["10.0.0.1:80"], {"haproxy_lb_web_address": "localhost:80"}, "localhost:80"),
+                (["unix:/run/a"], {"haproxy_lb_domain": "wcs.example.com"}, "127.0.0.1:8180"),
+            )
         ),
         *(
             ({"websdk_nginx_server_ports": ports}, f"websdk_nginx_server_ports is {ports}: give ports from 1 to 65535 for http, https, ws or wss.")
@@ -114,14 +152,42 @@ def test_good_settings_pass(problems, variables):
         ),
         *(
             ({"websdk_nginx_index": index}, f"websdk_nginx_index is {index}: give a path that begins with /.")
-            for index in ("", "wcs/", "/a b", "/a;return 500", "/a'b", "/$host")
+            for index in ("", "wcs/", "/a b", "/a;return 500", "/a'b", "/$host", "//example.com/", "https://example.com/")
         ),
         *(
             (
                 {"websdk_nginx_headers": headers},
-                "websdk_nginx_headers has a name or a value that no header can have: names are letters, digits and -, values are one line without a $.",
+                f"websdk_nginx_headers has a name or a value that no header can have, in {next(iter(headers)) or ''}: "
+                "names are letters, digits and -, values are one line of ASCII without a $.",
             )
             for headers in ({"X Y": "a"}, {"X": "a\nb"}, {"X;": "a"}, {"": "a"}, {"X": "$host"})
+        ),
+        ({"websdk_nginx_headers": {"X-A": "a", "x-a": "b"}}, "websdk_nginx_headers has x-a twice, in another case: leave one of them out."),
+        ({"websdk_nginx_headers": {"Content-Length": "5"}}, "websdk_nginx_headers has Content-Length, which nginx sets itself: leave it out."),
+        (
+            {"websdk_nginx_headers": {"X-A": '"' * 1751}},
+            "websdk_nginx_headers has more than 3500 characters for X-A: nginx takes no longer value.",
+        ),
+        (
+            {"websdk_nginx_headers": {f"X-{number}": "a" * 3400 for number in range(3)}},
+            "websdk_nginx_headers has more than 10000 characters in all: a balancer takes no longer answer.",
+        ),
+        *(
+            ({"websdk_nginx_bundle": url}, f"websdk_nginx_bundle is {told}: {complaint}.")
+            for url, told, complaint in (
+                ("file:///x.tar.gz", "file:///x.tar.gz", "of addresses only https:// and http:// can be used"),
+                ("ftp://user:secret@h/x?secret", "ftp://h/x", "of addresses only https:// and http:// can be used"),
+                *(
+                    (url, told, "that is no address of a file, write it as https://example.com/websdk.tgz")
+                    for url, told in (
+                        ("https://example.com", "https://example.com"),
+                        ("https://user:secret@/x", "https:///x"),
+                        ("http://h:99999/x?secret", "http://h:99999/x"),
+                        ("http://h/a b", "http://h/a b"),
+                        ("http://h/a\n", "http://h/a"),
+                    )
+                ),
+            )
         ),
     ],
 )
@@ -151,3 +217,55 @@ def test_where_the_site_is_asked_and_what_selinux_is_told(evaluate, listen, prob
 )
 def test_which_file_nginx_is_tested_with(evaluate, family, masked, main):
     assert evaluate("{{ __websdk_nginx_main }}", ansible_facts={"os_family": family}, websdk_nginx_mask_default_site=masked) == main
+
+
+@pytest.mark.parametrize("family", ["Debian", "RedHat"])
+@pytest.mark.parametrize("masked", [True, False])
+@pytest.mark.parametrize("systemd", [247, 252, 254, 257])
+def test_what_the_unit_is_given(evaluate, family, masked, systemd):
+    source = (ROLE / "templates" / "nginx.service.conf.j2").read_text(encoding="utf-8")
+    listen = ["127.0.0.1:80", "unix:/run/a.sock", "unix:/run/b.sock"]
+    facts = {"os_family": family, "systemd": {"version": systemd}}
+    unit = evaluate(source, file=True, ansible_facts=facts, websdk_nginx_mask_default_site=masked, websdk_nginx_listen=listen).splitlines()
+    main = "/etc/nginx/wcs-web-nginx.conf" if (family, masked) == ("RedHat", True) else "/etc/nginx/nginx.conf"
+    files = f"/etc/nginx/conf.d/wcs-web.conf {main}" + (" /etc/nginx/sites-enabled/default" if (family, masked) == ("Debian", True) else "")
+    programs = "/usr/local/lib/webcallserver-balancer"
+    arguments = f"{main} /run/wcs-web.in-force /etc/nginx/wcs-web.conf.last-good {files}"
+    assert unit[-5:] == [
+        "# Which files nginx was loaded from, for those who compare",
+        f"ExecStartPre=-/bin/sh {programs}/in-force take /run/wcs-web.in-force {files}",
+        f"ExecStartPost=-/usr/bin/python3 -I {programs}/nginx_web.py started {arguments}",
+        "ExecReload=",
+        f"ExecReload=/usr/bin/python3 -I {programs}/nginx_web.py reload {arguments}",
+    ]
+    assert [line for line in unit if "rm -f /run/" in line and ".sock" in line] == [f"ExecStartPre=-/bin/rm -f /run/{name}.sock" for name in ("a", "b")]
+    assert (f"ExecStart=/usr/sbin/nginx -c {main}" in unit) is (main != "/etc/nginx/nginx.conf")
+    assert {"StartLimitIntervalSec=0", "Restart=always", "RestartSec=1"} <= set(unit)
+    # A systemd that does not know them would warn of them
+    assert ({"RestartSteps=8", "RestartMaxDelaySec=30"} <= set(unit)) is (systemd >= 254)
+
+
+STARTED = {
+    "": "/etc/nginx/nginx.conf",
+    "nginx: master process /usr/sbin/nginx": "/etc/nginx/nginx.conf",
+    "nginx: master process /usr/sbin/nginx -g daemon on; master_process on;": "/etc/nginx/nginx.conf",
+    "nginx: master process /usr/sbin/nginx -c /etc/nginx/wcs-web-nginx.conf": "/etc/nginx/wcs-web-nginx.conf",
+}
+
+
+@pytest.mark.parametrize("family", ["Debian", "RedHat"])
+@pytest.mark.parametrize("command", STARTED)
+@pytest.mark.parametrize(
+    ("active", "in_force", "rendered", "state"),
+    [(True, True, False, "started"), (True, False, False, "reloaded"), (True, True, True, "reloaded"), (False, False, False, "restarted")],
+)
+def test_what_nginx_has_to_do_is_decided_by_what_it_runs_on(evaluate, family, command, active, in_force, rendered, state):
+    seen = {
+        "ansible_facts": {"os_family": family},
+        "__websdk_nginx_started": {"stdout": command} if family == "RedHat" else {"changed": False, "skipped": True},
+        "__websdk_nginx_seen": {"active": active, "in_force": in_force},
+        "__websdk_nginx_rendered": {"changed": rendered},
+    }
+    other = family == "RedHat" and STARTED[command] != "/etc/nginx/wcs-web-nginx.conf"
+    assert evaluate("{{ __websdk_nginx_state }}", **seen) == ("restarted" if other else state)
+    assert evaluate("{{ __websdk_nginx_differs }}", **seen) is (other or state != "started")

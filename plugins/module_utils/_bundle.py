@@ -47,9 +47,9 @@ def bundle(material: t.Iterable[Material], now: datetime, domain: str | None = N
     certificates = list({block.der: read(block.der, str(block)) for block in given if block.label in CERTIFICATES}.values())
     key, public_key = _private_key(given)
     leaf = _leaf(certificates, key, public_key, now)
+    _check_dates(leaf, now)
     check_strength(leaf)
     check_leaf(leaf)
-    _check_dates(leaf, now)
     if domain and not covers(leaf, domain):
         raise PemError(f"The certificate {leaf} is not for {domain} but for {', '.join(leaf.domains)}.")
     path = _path(leaf, certificates, key, now)
@@ -57,12 +57,8 @@ def bundle(material: t.Iterable[Material], now: datetime, domain: str | None = N
     if include_root and not top.is_root:
         raise PemError(f"include_root is set but the root certificate '{top.issuer}' is not there: add it to the chain.")
     chain = path[1:] if include_root or not top.is_root else path[1:-1]
-    left_out = [f"{block} is left out of the bundle: the key exchange of browsers needs none." for block in given if block.label == DIFFIE_HELLMAN]
-    if top not in (leaf, *chain) and not _is_valid(top, now):
-        left_out.append(f"The root certificate {top} is left out of the bundle: it is valid from {_dates(top)}, so clients need another one of it.")
-    elif top in chain:
-        _check_dates(top, now)
-    return Bundle(leaf, chain, key.pem, tuple(left_out))
+    left_out = tuple(f"{block} is left out of the bundle: the key exchange of browsers needs none." for block in given if block.label == DIFFIE_HELLMAN)
+    return Bundle(leaf, chain, key.pem, left_out)
 
 
 def described(data: bytes | None) -> str:
@@ -170,9 +166,9 @@ def _path(leaf: Certificate, certificates: list[Certificate], key: Block, now: d
             raise PemError(f"There are more than {MOST_WAYS} ways from {leaf} to a root in what was given: leave out what is not its chain.")
         top = path[-1]
         try:
+            _check_dates(top, now)
             if not top.is_root:
                 check_strength(top)
-                _check_dates(top, now)
             handshake(path, key.pem)
         except PemError as problem:
             failures.append(str(problem))
@@ -236,13 +232,10 @@ def _is_valid(found: Certificate, now: datetime) -> bool:
     return found.not_before <= now <= found.not_after
 
 
-def _dates(found: Certificate) -> str:
-    return f"{timestamp(found.not_before)} to {timestamp(found.not_after)}"
-
-
 def _check_dates(found: Certificate, now: datetime) -> None:
     if now > found.not_after:
         remedy = "get the present one from the authority" if found.is_authority else "renew it"
+        remedy += ", or leave it out if clients have that already" if found.is_authority and found.is_root else ""
         raise PemError(f"The certificate {found} expired on {timestamp(found.not_after)}: {remedy}.")
     if now < found.not_before:
         raise PemError(f"The certificate {found} is not valid before {timestamp(found.not_before)}, and it is {timestamp(now)} on this host.")

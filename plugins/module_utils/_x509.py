@@ -42,8 +42,8 @@ BROWSER_SIGNATURES = {
     *(f"1.2.840.113549.1.1.{number}" for number in (11, 12, 13)),  # RSA with SHA-256, SHA-384, SHA-512
     *(f"1.2.840.10045.4.3.{number}" for number in (2, 3, 4)),  # ECDSA with the same
 }
-# Apple's limit, the only one that also holds for authorities which users added themselves.
-LONGEST = timedelta(days=825)
+# Apple's limit, the only one that also holds for authorities which users added themselves, and from when on.
+LONGEST, LONGEST_SINCE = timedelta(days=825), datetime(2019, 7, 1, tzinfo=timezone.utc)
 
 
 class Certificate(t.NamedTuple):
@@ -188,7 +188,8 @@ def check_strength(found: Certificate) -> None:
 def check_leaf(leaf: Certificate) -> None:
     """What browsers refuse of a server's certificate, and OpenSSL does not."""
     usage, purposes, features = leaf.extension("KeyUsage"), leaf.extension("ExtendedKeyUsage"), leaf.extension("TLSFeature")
-    lifetime, alone = leaf.not_after - leaf.not_before, leaf.is_root
+    alone, lifetime = leaf.is_root, leaf.not_after - leaf.not_before
+    too_long = lifetime > LONGEST and leaf.not_before >= LONGEST_SINCE and not alone
     for refused, reason in (
         (leaf.is_authority and not alone, "is that of an authority (CA:TRUE), which Firefox refuses from a server: give one of a server, and its key"),
         (leaf.key not in BROWSER_KEYS, f"has a key that is {leaf.key}, {ANOTHER_KEY}"),
@@ -199,7 +200,7 @@ def check_leaf(leaf: Certificate) -> None:
         ),
         (not leaf.domains, "has no subjectAltName with a domain, without which browsers refuse it: order another"),
         (features, "asks for an OCSP staple (must-staple), which the balancer does not have: order one without it"),
-        (lifetime > LONGEST and not alone, f"is valid for {lifetime.days} days, and Apple's clients refuse more than {LONGEST.days}: order a shorter one"),
+        (too_long, f"is valid for {lifetime.days} days, and Apple's clients refuse more than {LONGEST.days}: order a shorter one"),
     ):
         if refused:
             raise PemError(f"The certificate {leaf} {reason}.")
@@ -227,8 +228,9 @@ def handshake(path: t.Sequence[Certificate], key: bytes) -> None:
         sides[0].do_handshake()
     except ssl.SSLCertVerificationError as failure:
         raise Refused(failure.verify_message, failure.verify_code) from None
-    except ssl.SSLError as failure:
-        raise Refused((failure.reason or "no handshake").lower().replace("_", " ")) from None
+    except OSError as failure:
+        # An error of TLS, or what Python makes of a key that does not fit when it cannot seek in its file.
+        raise Refused((getattr(failure, "reason", None) or "key mismatch").lower().replace("_", " ")) from None
 
 
 @contextlib.contextmanager

@@ -186,6 +186,44 @@ def printable(h: House) -> Options:
     return h.given(h.server(issuer_name=name))
 
 
+def usage(*names: str) -> tuple[tuple[x509.ExtensionType, bool], ...]:
+    """The usages of a key, and no others."""
+    every = ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "key_cert_sign", "crl_sign")
+    return ((x509.KeyUsage(**{one: one in names for one in every}, encipher_only=False, decipher_only=False), True),)
+
+
+def limited(h: House, permitted: str | None, excluded: str | None = None) -> Options:
+    """A bundle below an authority that may issue for some domains only."""
+    names = [None if domain is None else [x509.DNSName(domain)] for domain in (permitted, excluded)]
+    return below(h, extra=((x509.NameConstraints(*names), True),))
+
+
+def limited_authority(h: House) -> Issued:
+    return issue("Odd", h.upper, authority=True, extra=((x509.NameConstraints([x509.DNSName("example.com")], None), True),))
+
+
+def namesake(h: House) -> Issued:
+    return issue("Lower", h.upper, private_key=new_key("P-256", 99), authority=True)
+
+
+UNKNOWN = (x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), b"\x05\x00"), True)
+STAPLE = (x509.TLSFeature([x509.TLSFeatureType.status_request]), False)
+
+
+def upper_again(h: House, days: tuple[float, float]) -> Issued:
+    """The same authority, certified by the root a second time."""
+    return issue("Upper", h.root, private_key=h.upper.private_key, authority=True, days=days)
+
+
+def root_again(h: House, days: tuple[float, float]) -> Issued:
+    return issue("Root", private_key=h.root.private_key, authority=True, days=days)
+
+
+def dead_cross(h: House) -> Issued:
+    """The root as an older one certified it, until yesterday."""
+    return issue("Root", h.stranger, private_key=h.root.private_key, authority=True, days=(-900, -1))
+
+
 def expiring(h: House) -> Options:
     return h.given(h.server(days=(-80, 9.5)))
 
@@ -202,6 +240,7 @@ GAP = (
     "The chain has a gap, or a certificate too many: '{}' was issued by '{}', whose certificate is not there, and '{}' leads nowhere: "
     "add the one, or, if that is a root, leave out the other."
 )
+NO_MORE = "which Firefox refuses from a server: give one of a server, and its key."
 CUT = "is cut off: its BEGIN and END lines do not pair. Copy the file again."
 ECDSA = "which browsers do not accept: make an ECDSA (P-256) or RSA key."
 
@@ -547,6 +586,89 @@ REFUSED = [
         lambda h: h.given(certificate=h.leaf.pem.decode().encode("utf-16")),
         "certificate (*/certificate) is UTF-16 text: convert it with `iconv -f UTF-16 -t ASCII FILE`.",
     ),
+    # What clients refuse, and a file that loads in HAProxy does not show
+    Refused(
+        "key usage without signatures",
+        lambda h: h.given(h.server(extra=usage("key_encipherment"))),
+        "The certificate 'CN=example.com' may not be used for TLS of today (keyUsage without digitalSignature): order another.",
+    ),
+    Refused(
+        "key usage of agreement only",
+        lambda h: h.given(h.server(extra=usage("key_agreement", "key_encipherment"))),
+        "The certificate 'CN=example.com' may not be used for TLS of today (keyUsage without digitalSignature): order another.",
+    ),
+    Refused(
+        "P-521",
+        lambda h: h.given(h.server(private_key=new_key("P-521"))),
+        f"The certificate 'CN=example.com' has a key that is secp521r1, {ECDSA}",
+    ),
+    Refused(
+        "must-staple",
+        lambda h: h.given(h.server(extra=(STAPLE,))),
+        "The certificate 'CN=example.com' asks for an OCSP staple (must-staple), which the balancer does not have: order one without it.",
+    ),
+    Refused(
+        "valid for ten years",
+        lambda h: h.given(h.server(days=(-1, 3650))),
+        "The certificate 'CN=example.com' is valid for 3651 days, and Apple's clients refuse more than 825: order a shorter one.",
+    ),
+    Refused(
+        "server that is an authority",
+        lambda h: h.given(h.server(authority=True)),
+        f"The certificate 'CN=example.com' is that of an authority (CA:TRUE), {NO_MORE}",
+    ),
+    Refused(
+        "unknown critical extension",
+        lambda h: h.given(h.server(extra=(UNKNOWN,))),
+        "OpenSSL refuses the certificate 'CN=example.com' (unhandled critical extension): order another.",
+    ),
+    Refused(
+        "unknown critical extension of an authority",
+        lambda h: below(h, extra=(UNKNOWN,)),
+        "OpenSSL refuses the certificate 'CN=example.com' with the authority 'CN=Odd' above it (unhandled critical extension): *.",
+    ),
+    Refused(
+        "authority for another domain",
+        lambda h: limited(h, "example.org"),
+        "OpenSSL refuses the certificate 'CN=example.com' with the authority 'CN=Odd' above it (permitted subtree violation): "
+        "order one from another authority.",
+    ),
+    Refused(
+        "authority for all but this domain",
+        lambda h: limited(h, None, "example.com"),
+        "OpenSSL refuses the certificate 'CN=example.com' with the authority 'CN=Odd' above it (excluded subtree violation): *.",
+    ),
+    Refused(
+        "root for another domain",
+        lambda h: directly_below(h, issue("Narrow", authority=True, extra=((x509.NameConstraints([x509.DNSName("example.org")], None), True),))),
+        "OpenSSL refuses the certificate 'CN=example.com' with the authority 'CN=Narrow' above it (permitted subtree violation): *.",
+    ),
+    Refused(
+        "authority that is for clients",
+        lambda h: below(h, extra=((x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), False),)),
+        "*'CN=Odd'*",
+    ),
+    Refused(
+        "any extended key usage alone",
+        lambda h: h.given(h.server(usages=(ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE,))),
+        "The certificate 'CN=example.com' is not meant for TLS servers (extendedKeyUsage without serverAuth): order another.",
+    ),
+    # No way works
+    Refused(
+        "expired root",
+        lambda h: directly_below(h, issue("Old", authority=True, days=(-90, -1))),
+        "The certificate 'CN=Old' expired on *: get the present one from the authority, or leave it out if clients have that already.",
+    ),
+    Refused(
+        "expired cross-signed root alone",
+        lambda h: h.given(chain=h.chain + dead_cross(h).pem),
+        "The certificate 'CN=Root' expired on *: get the present one from the authority.",
+    ),
+    Refused(
+        "two ways, both expired",
+        lambda h: h.given(chain=h.lower.pem + upper_again(h, (-90, -1)).pem + upper_again(h, (-90, -2)).pem),
+        "No way from 'CN=example.com' to a root works: The certificate 'CN=Upper' expired on *. The certificate 'CN=Upper' expired on *.",
+    ),
     # Files
     Refused("no such file", lambda h: h.given(chain="/nowhere/chain.pem"), "chain (/nowhere/chain.pem) does not exist on this host."),
     Refused("directory", lambda h: h.given(private_key="/etc"), "/etc is a directory: name the file itself."),
@@ -615,6 +737,56 @@ ACCEPTED = [
     ),
     Accepted("no subject", lambda h: h.given(h.server(""))),
     Accepted("name written in another way by the authority", printable),
+    Accepted("key usage of signatures", lambda h: h.given(h.server(extra=usage("digital_signature", "key_encipherment")))),
+    Accepted("authority for this domain", lambda h: limited(h, "example.com"), lambda h: [limited_authority(h), h.upper]),
+    Accepted("valid for 825 days", lambda h: h.given(h.server(days=(-1, 824)))),
+    Accepted("root and the same root renewed", lambda h: h.given(chain=h.chain + h.root.pem + root_again(h, (-1, 3000)).pem)),
+    Accepted("expired root beside the same one renewed", lambda h: h.given(chain=h.chain + root_again(h, (-90, -1)).pem + h.root.pem)),
+    Accepted("expired cross-signed root beside the root", lambda h: h.given(chain=h.chain + dead_cross(h).pem + h.root.pem)),
+    Accepted("expired authority beside the same one renewed", lambda h: h.given(chain=upper_again(h, (-90, -1)).pem + h.chain)),
+    Accepted("authority of the future beside the present one", lambda h: h.given(chain=upper_again(h, (1, 90)).pem + h.chain)),
+    Accepted(
+        "authority in two certificates, both valid",
+        lambda h: h.given(chain=h.lower.pem + h.upper.pem + upper_again(h, (-1, 1700)).pem),
+        lambda h: [h.lower, upper_again(h, (-1, 1700))],
+    ),
+    Accepted("cross-signed authority, both ways given", lambda h: h.given(chain=h.chain + crossed(h).pem)),
+    Accepted("namesake with another key beside the issuer", lambda h: h.given(chain=namesake(h).pem + h.chain)),
+    Accepted("stranger beside a whole chain", lambda h: h.given(chain=h.chain + h.root.pem + h.stranger.pem)),
+    Accepted("expired stranger beside a whole chain", lambda h: h.given(chain=h.chain + h.root.pem + issue("Gone", authority=True, days=(-90, -1)).pem)),
+    Accepted("another server's certificate beside it", lambda h: h.given(chain=h.server("shop.example.com").pem + h.chain)),
+    Accepted("renewed certificate appended to the old one", lambda h: h.given(certificate=h.server(days=(-80, -10)).pem + h.chain + h.leaf.pem)),
+    Accepted(
+        "renewed with the same key, both given",
+        lambda h: h.given(certificate=h.server(days=(-80, 5), private_key=h.leaf.private_key).pem + h.leaf.pem),
+    ),
+    Accepted(
+        "parameters of Diffie-Hellman",
+        lambda h: h.given(certificate=h.leaf.pem + block("DH PARAMETERS", b"\x30\x00")),
+        warnings=("The DH PARAMETERS block in certificate (*/certificate) is left out of the bundle: the key exchange of browsers needs none.",),
+    ),
+    Accepted(
+        "chain beside a self-signed certificate",
+        lambda h: h.given(issue("example.com", domains=("example.com",))),
+        lambda h: [],
+        ("The certificate 'CN=example.com' is self-signed: browsers refuse it unless they are told to trust it.",),
+        lambda h: None,
+    ),
+    Accepted("six days, the first of them", lambda h: h.given(h.server(days=(-0.5, 5.5)))),
+    Accepted(
+        "six days, the fifth of them",
+        lambda h: h.given(h.server(days=(-4.5, 1.5))),
+        warnings=("The certificate 'CN=example.com' expires on * (days left: 1).",),
+    ),
+    Accepted("45 days, the first of them", lambda h: h.given(h.server(days=(-0.5, 44.5)))),
+    Accepted("90 days, the first of them", lambda h: h.given(h.server(days=(-0.5, 89.5)))),
+    Accepted("200 days, the first of them", lambda h: h.given(h.server(days=(-0.5, 199.5)))),
+    Accepted(
+        "address written in full",
+        lambda h: h.given(h.server(domains=("2001:db8::1",)), domain="2001:0db8:0:0:0:0:0:0001"),
+        root=lambda h: None,
+    ),
+    Accepted("sharp s", lambda h: h.given(h.server(domains=("xn--strae-oqa.example",)), domain="stra\u00dfe.example"), root=lambda h: None),
     Accepted("no extended key usage", lambda h: h.given(h.server(usages=()))),
     Accepted(
         "cross-signed root beside the root",

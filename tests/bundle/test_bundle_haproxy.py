@@ -128,7 +128,7 @@ def test_forms(form, place):
     text = form.make(house())
     (place / "form.pem").write_bytes(text)
     loads = subprocess.run(["haproxy", "-c", "-f", configuration(place, ["form"])], capture_output=True, check=False).returncode == 0
-    assert loads is form.loads
+    assert form.loads in (loads, None)
     result = run({"path": str(place / "form.pem"), "certificate": str(place / "form.pem")})
     assert ("failed" not in result) is form.read
     if form.read:

@@ -159,10 +159,10 @@ def _path(leaf: Certificate, certificates: list[Certificate], key: Block, now: d
     """From the leaf to the top of what was given, by the first way that works."""
     by_name = {found.name: [one for one in certificates if one.name == found.name] for found in certificates}
     failures: list[str] = []
-    ways = itertools.count(1)
+    attempts = itertools.count(1)
 
-    def climb(path: tuple[Certificate, ...]) -> tuple[Certificate, ...] | None:
-        if next(ways) > MOST_WAYS:
+    def climb(path: tuple[Certificate, ...]) -> t.Iterator[tuple[Certificate, ...]]:
+        if next(attempts) > MOST_WAYS:
             raise PemError(f"There are more than {MOST_WAYS} ways from {leaf} to a root in what was given: leave out what is not its chain.")
         top = path[-1]
         try:
@@ -172,27 +172,32 @@ def _path(leaf: Certificate, certificates: list[Certificate], key: Block, now: d
             handshake(path, key.pem)
         except PemError as problem:
             failures.append(str(problem))
-            return None
+            return
         except Refused as refused:
             failures.append(_reason(refused, path, key))
-            return None
+            return
         issuers = [one for one in by_name.get(top.issuer_name, []) if one not in path]
         if top.is_root or not issuers:
-            return path
+            yield path
+            return
         # A cross-signed authority is often given beside its root: the root is what clients have, the other leads those on that have it not.
-        issuers.sort(key=lambda one: (one.is_root, one.issuer_name not in by_name, now - one.not_after))
-        return next(filter(None, (climb((*path, issuer)) for issuer in issuers)), None)
+        for issuer in sorted(issuers, key=lambda one: (one.is_root, one.issuer_name not in by_name, now - one.not_after)):
+            yield from climb((*path, issuer))
 
     found = climb((leaf,))
-    if found is None:
+    first = next(found, None)
+    if first is None:
         raise PemError(failures[0] if len(failures) == 1 else f"No way from {leaf} to a root works: {' '.join(dict.fromkeys(failures))}")
     strangers = [one for one in certificates if one.is_authority and one.name not in _above(leaf, by_name)]
-    if strangers and not found[-1].is_root:
+    if not strangers or first[-1].is_root:
+        return first
+    to_root = next((path for path in found if path[-1].is_root), None)
+    if to_root is None:
         raise PemError(
-            f"The chain has a gap, or a certificate too many: {found[-1]} was issued by '{found[-1].issuer}', whose certificate is not there, "
+            f"The chain has a gap, or a certificate too many: {first[-1]} was issued by '{first[-1].issuer}', whose certificate is not there, "
             f"and {strangers[0]} leads nowhere: add the one, or, if that is a root, leave out the other."
         )
-    return found
+    return to_root
 
 
 def _above(leaf: Certificate, by_name: t.Mapping[t.Any, list[Certificate]]) -> set[t.Any]:

@@ -47,9 +47,9 @@ def bundle(material: t.Iterable[Material], now: datetime, domain: str | None = N
     certificates = list({block.der: read(block.der, str(block)) for block in given if block.label in CERTIFICATES}.values())
     key, public_key = _private_key(given)
     leaf = _leaf(certificates, key, public_key, now)
-    _check_dates(leaf, now)
     check_strength(leaf)
     check_leaf(leaf)
+    _check_dates(leaf, now)
     if domain and not covers(leaf, domain):
         raise PemError(f"The certificate {leaf} is not for {domain} but for {', '.join(leaf.domains)}.")
     path = _path(leaf, certificates, key, now)

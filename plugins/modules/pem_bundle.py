@@ -14,11 +14,12 @@ author:
 description:
   - Writes the certificate, the certificates of its intermediate authorities and the private key into one file, in the order TLS wants,
     whatever the order, line endings, comments and missing newlines of the material.
-  - Nothing is written unless the bundle works. The key has to match the certificate, every certificate has to be signed by the next one, none may be
-    expired or not valid yet, and the certificate has to be for O(domain). A file that is there already stays as it is when the material is refused.
-  - Accepts RSA keys of 2048 bits or more and ECDSA keys on P-256, P-384 or P-521. Ed25519 is refused, as browsers do not accept it, and so are
-    signatures with SHA-1.
-  - Compares certificates and keys, not text. Material that is only written in another way is no change.
+  - Nothing is written unless the bundle works. The key says which certificate is the server's. From there a way up through the certificates given has to
+    exist that OpenSSL accepts, in a handshake in memory with a client that trusts its end only. Certificates that are not on that way are left out.
+  - What browsers refuse beyond that is refused as well, such as keys on P-521, signatures with SHA-1, a key usage without digital signatures, or a lifetime
+    of more than 825 days. A file that is there already stays as it is when the material is refused.
+  - Material given as text is verified on the controller, before the host is asked anything. The host then says by a digest whether it has this bundle
+    already, and gets it, key included, only if not. Files of the host are read and verified there.
   - The file is replaced in one step and is never readable for more than its owner before its owner and group are set. The key does not appear in
     results, diffs or logs; a diff shows subject, issuer, serial number, dates and SHA-256 fingerprint of each certificate.
   - In check mode the material is verified in full, even if the directory of O(path) does not exist yet. This makes a task with C(check_mode=true)
@@ -61,16 +62,26 @@ options:
     description:
       - The domain, or the IP address, that clients connect to. It has to be among the subject alternative names of the certificate, where
         V(*.example.com) stands for V(a.example.com) but not for V(example.com) or V(a.b.example.com).
-      - If left out, the names of the certificate are not checked.
+      - Addresses are compared as addresses, and international names as browsers do (UTS 46, not transitional).
+      - If left out, it is only checked that the certificate has names.
     type: str
   include_root:
     description: Whether to write the root certificate, too, at the end of the chain.
     type: bool
     default: false
   warn_days:
-    description: Warn when a certificate of the bundle expires in less than so many days. V(0) turns the warning off.
+    description:
+      - Warn when a certificate of the bundle expires in less than so many days, or in less than a third of its lifetime if that is shorter.
+      - V(0) turns the warning off.
     type: int
     default: 14
+  sha256:
+    description:
+      - The SHA-256 of the finished bundle, in hexadecimal digits. Whoever gives it has verified the bundle, and nothing but the file is looked at.
+      - With it, O(certificate_content) is the bundle itself. Without that, nothing but owner, group and mode is changed, and RV(bundle_changed) says
+        whether the host has another bundle, or none.
+      - This is how the controller asks the host; nobody else needs it.
+    type: str
   backup:
     description: Whether to keep the old bundle, private key included, beside the new one with a date in its name. It is made V(0600).
     type: bool
@@ -81,11 +92,12 @@ options:
     choices: ["0400", "0440", "0600", "0640"]
     default: "0600"
 requirements:
-  - On the target, either the Python library cryptography (3.3 or newer) or the command C(openssl) (1.1.1 or newer). Both lead to the same results.
+  - The Python library cryptography, 3.3 or newer, where the material is; ansible-core brings it along on the controller. On a host whose material comes
+    from the controller it is needed only for the certificates in a diff.
 notes:
   - HAProxy reads the bundle as root, before it gives up its privileges, so that no other user has to be allowed to read it.
-  - With E(ANSIBLE_KEEP_REMOTE_FILES=1), Ansible leaves the arguments of its modules on the target, readable for the connecting user only. A private key
-    given as O(private_key_content) is among them, one given as O(private_key) is not.
+  - Without pipelining, Ansible leaves the arguments of a module on the host while it runs, readable for the connecting user only, and a run that is cut off
+    or E(ANSIBLE_KEEP_REMOTE_FILES=1) keeps them there. A bundle made of texts is among them when it is new. Leftovers of this kind are removed by the next run.
 seealso:
   - module: community.crypto.certificate_complete_chain
   - name: The bundle in HAProxy's documentation
@@ -181,6 +193,11 @@ chain:
       description: The SHA-256 fingerprint.
       type: str
       sample: "AE:B1:FD:74:10:E8:3B:C9:6F:5D:A3:C6:A7:C2:C1:BB:83:6D:1F:A5:CB:86:E7:08:51:58:90:E4:28:A8:77:0B"
+bundle_changed:
+  description: Whether the file had another content, or did not exist.
+  returned: success
+  type: bool
+  sample: true
 backup_file:
   description: The copy of the old bundle.
   returned: when O(backup=true), outside check mode, and there was another bundle
@@ -188,20 +205,27 @@ backup_file:
   sample: /etc/haproxy/certs/example.com.pem.4711.2026-03-01@12:30:05~
 """
 
+import contextlib
+import glob
+import hashlib
 import os
+import time
+import typing as t
 from datetime import datetime, timezone
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils._bundle import OPTIONS, bundle, described, results, warnings
 from ..module_utils._io import FileError, read, write
-from ..module_utils._pem import Material, PemError, bundle, days_left, described, facts, same, warnings
-from ..module_utils._x509 import written
-from ..module_utils._x509_crypto import crypto
+from ..module_utils._pem import WANTED, Material, PemError
+from ..module_utils._x509 import HAS_CRYPTOGRAPHY
 
-WANTED = {"certificate": "certificate", "chain": "certificate", "private_key": "private key"}
+MISSING = "The Python library cryptography is not on this host: install the package python3-cryptography (3.3 or newer)."
+# Seconds after which nobody works on a temporary file any more.
+OLD = 60
 
 
-def material(params: dict) -> list[Material]:
+def material(params: dict[str, t.Any]) -> list[Material]:
     """What the options hold or name, read."""
     found = []
     for option, wanted in WANTED.items():
@@ -216,6 +240,10 @@ def material(params: dict) -> list[Material]:
     return found
 
 
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
 def check_place(path: str, check_mode: bool) -> None:
     """Whether the file can be made there; in check mode the directory may be one that a real run makes first."""
     directory = os.path.dirname(path)
@@ -224,6 +252,31 @@ def check_place(path: str, check_mode: bool) -> None:
             raise FileError(f"{directory} cannot be written to: the bundle cannot be made there.")
     elif not check_mode:
         raise FileError(f"{directory} does not exist: make this directory first, readable for root only.")
+
+
+def wanted(module: AnsibleModule) -> tuple[bytes | None, dict[str, t.Any]]:
+    """The bundle and what there is to say of it; None for one that the controller made and has not sent."""
+    params, now = module.params, datetime.now(timezone.utc)
+    if params["sha256"]:
+        sent = params["certificate_content"]
+        if sent is not None and sha256(sent.encode()) != params["sha256"]:
+            raise PemError("sha256 is not that of certificate_content, which has to be the finished bundle with it.")
+        return None if sent is None else sent.encode(), {}
+    if not HAS_CRYPTOGRAPHY:
+        module.fail_json(msg=MISSING)
+    made = bundle(material(params), now, params["domain"], params["include_root"])
+    for warning in warnings(made, now, params["warn_days"]):
+        module.warn(warning)
+    return made.data, results(made, now)
+
+
+def remove_leftovers(*folders: str) -> None:
+    """What is left of a key by a run that was cut off: a file half written, or the arguments that Ansible sent. Those of a run take seconds."""
+    for pattern in (".ansible_tmp*", "ansible-tmp-*/AnsiballZ_pem_bundle.py"):
+        for path in (path for folder in folders for path in glob.glob(os.path.join(glob.escape(folder), pattern))):
+            with contextlib.suppress(OSError):
+                if time.time() - os.lstat(path).st_mtime > OLD:
+                    os.unlink(path)
 
 
 def main() -> None:
@@ -237,55 +290,42 @@ def main() -> None:
             "chain_content": {"type": "str", "no_log": True},
             "private_key": {"type": "path", "no_log": False},
             "private_key_content": {"type": "str", "no_log": True},
-            "domain": {"type": "str"},
-            "include_root": {"type": "bool", "default": False},
-            "warn_days": {"type": "int", "default": 14},
+            **OPTIONS,
+            "sha256": {"type": "str"},
             "backup": {"type": "bool", "default": False},
             "mode": {"type": "str", "choices": ["0400", "0440", "0600", "0640"], "default": "0600"},
         },
         mutually_exclusive=[(option, f"{option}_content") for option in WANTED],
-        required_one_of=[("certificate", "certificate_content")],
+        required_one_of=[("certificate", "certificate_content", "sha256")],
         add_file_common_args=True,
         supports_check_mode=True,
     )
-    params, now = module.params, datetime.now(timezone.utc)
+    params = module.params
     path = os.path.realpath(params["path"])
-    tools = crypto(module)
-    if tools is None:
-        module.fail_json(msg="Neither the Python library cryptography nor the command openssl is on this host: install openssl.")
+    backup_file = ""
     try:
         before = read(path)
-        made = bundle(material(params), tools, now, params["domain"], params["include_root"])
-        changed = before is None or not same(before, made, tools)
+        after, result = wanted(module)
+        changed = before is None or sha256(before) != (params["sha256"] or sha256(after or b""))
         if changed:
             check_place(path, module.check_mode)
         attributes = module.load_file_common_arguments(params, path=path)
-        attributes_diff = {}
+        attributes_diff: dict[str, t.Any] = {}
         # First the attributes of the old file, so that an unknown owner is found before it is replaced.
         attributes_changed = before is not None and module.set_fs_attributes_if_different(attributes, False, attributes_diff)
-        backup_file = ""
-        if changed and not module.check_mode:
-            backup_file = write(module, path, made.data, mode=0o600, backup=params["backup"])
-            module.set_fs_attributes_if_different(attributes, True)
+        if not module.check_mode:
+            remove_leftovers(os.path.dirname(path), os.path.dirname(module.tmpdir))
+            if changed and after is not None:
+                backup_file = write(module, path, after, mode=0o600, backup=params["backup"])
+                module.set_fs_attributes_if_different(attributes, True)
     except (PemError, FileError) as problem:
         module.fail_json(msg=str(problem))
 
-    for warning in warnings(made, now, params["warn_days"]):
-        module.warn(warning)
-    after = made.data if changed else before
-    content_diff = {"before": described(before), "after": described(after), "before_header": path, "after_header": path}
-    result = {
-        "subject": written(made.leaf.subject),
-        "domains": list(made.leaf.domains),
-        "fingerprint": made.leaf.fingerprint,
-        "not_after": facts(made.leaf)["not_after"],
-        "days_left": days_left(made.leaf, now),
-        "chain": [facts(found) for found in made.chain],
-    }
     if backup_file:
         result["backup_file"] = backup_file
-    diff = [content_diff, attributes_diff] if attributes_diff else [content_diff]
-    module.exit_json(changed=changed or attributes_changed, diff=diff, **result)
+    shown = described if HAS_CRYPTOGRAPHY else lambda data: "" if data is None else "a file that cannot be shown without python3-cryptography\n"
+    diff = [{"before": shown(before), "after": shown(after if changed else before), "before_header": path, "after_header": path}]
+    module.exit_json(changed=changed or attributes_changed, bundle_changed=changed, diff=[*diff, *filter(None, [attributes_diff])], **result)
 
 
 if __name__ == "__main__":

@@ -75,6 +75,7 @@ def issue(
     days: tuple[float, float] = (-1, 90),
     pss: bool = False,
     issuer_name: x509.Name | None = None,
+    extra: tuple[tuple[x509.ExtensionType, bool], ...] = (),
 ) -> Issued:
     """Issue a certificate, by default one of a server, signed by its issuer or by itself. The same order brings the same certificate."""
     private_key = private_key or new_key("P-256", hash((subject, issuer, authority, days)))
@@ -99,6 +100,8 @@ def issue(
         builder = builder.add_extension(x509.KeyUsage(digital_signature=True, crl_sign=True, key_cert_sign=may_sign, **usage), critical=True)
     elif usages:
         builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical=False)
+    for extension, critical in extra:
+        builder = builder.add_extension(extension, critical)
     digest = None if isinstance(signer, ed25519.Ed25519PrivateKey) else hashes.SHA256()
     scheme = padding.PSS(padding.MGF1(hashes.SHA256()), 32) if pss else None
     return Issued(builder.sign(signer, digest, rsa_padding=scheme), private_key)

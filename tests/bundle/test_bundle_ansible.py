@@ -115,15 +115,52 @@ def test_nothing_of_the_key_is_left_behind(arguments, site):
     assert (site.folder / "home" / "ansible.log").stat().st_size > 1000
 
 
-def test_files_that_are_kept_for_debugging(site):
-    """With ANSIBLE_KEEP_REMOTE_FILES the arguments stay on the host, so a key given as text does, and one given as a file does not."""
-    assert site.play([site.bundle(FILES)], "-vvvv", ANSIBLE_KEEP_REMOTE_FILES="1").returncode == 0
+def test_the_key_travels_only_when_it_has_to(site):
+    """With ANSIBLE_KEEP_REMOTE_FILES whatever reaches the host stays there: a key given as text is there when the bundle is new, and in no other run."""
+    key, bundle, keep = house().leaf.key, site.certs / "example.com.pem", {"ANSIBLE_KEEP_REMOTE_FILES": "1"}
+    assert site.play([site.bundle(FILES)], "-vvvv", **keep).returncode == 0
     assert list((site.folder / "home" / "remote").rglob("AnsiballZ_pem_bundle.py"))
-    assert site.holding(house().leaf.key) == []
-    assert site.play([site.bundle(TEXTS)], "-vvvv", ANSIBLE_KEEP_REMOTE_FILES="1").returncode == 0
-    (kept,) = site.holding(house().leaf.key)
+    assert site.holding(key) == []
+    assert "changed=0" in site.play([site.bundle(TEXTS)], **keep).stdout
+    assert site.holding(key) == []
+    bundle.unlink()
+    assert "changed=1" in site.play([site.bundle(TEXTS)], "--check", **keep).stdout
+    assert site.holding(key) == []
+    assert "changed=1" in site.play([site.bundle(TEXTS)], **keep).stdout
+    (kept,) = site.holding(key)
     assert kept.name == "AnsiballZ_pem_bundle.py"
     assert stat.S_IMODE(kept.parent.stat().st_mode) == 0o700
+    # As if the host had lost its power then, two minutes ago.
+    os.utime(kept, (time.time() - 120,) * 2)
+    assert "changed=0" in site.play([site.bundle(TEXTS)]).stdout
+    assert site.holding(key) == []
+
+
+def test_texts_are_verified_before_the_host_is_asked(site):
+    """A host that cannot even run Python: the sentence is about the certificate."""
+    run = site.play([site.bundle({**TEXTS, "domain": "example.org"})], "-e", "ansible_python_interpreter=/nowhere/python3")
+    assert "is not for example.org but for example.com" in run.stdout
+    run = site.play([site.bundle({**TEXTS, "mode": "0644"})])
+    assert "value of mode must be one of" in run.stdout and not (site.certs / "example.com.pem").exists()
+    run = site.play([site.bundle({**TEXTS, "misspelt": "x"})])
+    assert "misspelt" in run.stdout and not (site.certs / "example.com.pem").exists()
+
+
+def test_what_the_controller_knows_is_in_the_result(site):
+    tasks = [site.bundle(TEXTS, register="made"), {"ansible.builtin.debug": {"msg": "{{ made.fingerprint }} {{ made.chain[1].subject }} {{ made.days_left }}"}}]
+    for _run in range(2):
+        assert f"{house().leaf.fingerprint} CN=Upper 89" in site.play(tasks).stdout
+
+
+def test_a_diff_of_texts(site):
+    """What was there is told by the host, what comes by the controller, in check mode as well."""
+    (site.certs / "example.com.pem").write_bytes(house().server(days=(-1, 60)).pem)
+    for options in (["--diff", "--check"], ["--diff"]):
+        shown = site.play([site.bundle(TEXTS)], *options).stdout
+        for issued, sign in ((house().server(days=(-1, 60)), "-"), (house().leaf, "+")):
+            assert f"{sign}fingerprint: {issued.fingerprint}" in shown
+        assert not traces(house().leaf.key, shown.encode())
+    assert "fingerprint" not in site.play([site.bundle(TEXTS)], "--diff").stdout
 
 
 class Observer(threading.Thread):

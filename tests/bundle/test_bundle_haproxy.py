@@ -15,6 +15,7 @@ import time
 import pytest
 from ansible_collections.webcallserver.balancer.tests.bundle.authorities import house
 from ansible_collections.webcallserver.balancer.tests.bundle.cases import ACCEPTED, REFUSED
+from ansible_collections.webcallserver.balancer.tests.bundle.forms import FORMS
 from ansible_collections.webcallserver.balancer.tests.bundle.running import on_disk, run
 
 CONFIGURATION = """\
@@ -119,3 +120,16 @@ def test_refused_material_leaves_haproxy_with_what_it_has(place):
         assert run(on_disk(place, {**case.options(house()), "path": str(place / "kept.pem")})).get("failed") is True
     assert (place / "kept.pem").read_bytes() == before
     subprocess.run(["haproxy", "-c", "-f", configuration(place, ["kept"])], capture_output=True, check=True)
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.name)
+def test_forms(form, place):
+    """What HAProxy loads as it is, we read as the same; what we read beyond that, it loads once we have written it."""
+    text = form.make(house())
+    (place / "form.pem").write_bytes(text)
+    loads = subprocess.run(["haproxy", "-c", "-f", configuration(place, ["form"])], capture_output=True, check=False).returncode == 0
+    assert form.loads in (loads, None)
+    result = run({"path": str(place / "form.pem"), "certificate": str(place / "form.pem")})
+    assert ("failed" not in result) is form.read
+    if form.read:
+        assert (place / "form.pem").read_bytes() == house().leaf.pem + house().chain + house().leaf.key

@@ -1,34 +1,30 @@
 # Copyright (c) 2026 webcallserver.balancer contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The module over its whole table, with both of the tools it can use."""
+"""The module over its whole table."""
 
 from __future__ import annotations
 
 import base64
 import fnmatch
+import hashlib
 import os
 import re
 import stat
 import sys
 import syslog
+import time
 
 import pytest
-from ansible_collections.webcallserver.balancer.plugins.module_utils import _x509_crypto
+from ansible_collections.webcallserver.balancer.plugins.module_utils import _x509
 from ansible_collections.webcallserver.balancer.plugins.modules import pem_bundle
 from ansible_collections.webcallserver.balancer.tests.bundle.authorities import PEM, PKCS8, PLAIN, TRADITIONAL, house
-from ansible_collections.webcallserver.balancer.tests.bundle.cases import ACCEPTED, REFUSED, crossed
+from ansible_collections.webcallserver.balancer.tests.bundle.cases import ACCEPTED, REFUSED
 from ansible_collections.webcallserver.balancer.tests.bundle.running import on_disk, run
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 OLD = b"whatever was served before\n"
-
-
-@pytest.fixture(params=["cryptography", "openssl"])
-def tools(request, monkeypatch):
-    monkeypatch.setattr(_x509_crypto, "HAS_CRYPTOGRAPHY", request.param == "cryptography")
-    return request.param
 
 
 @pytest.fixture
@@ -49,7 +45,7 @@ def secrets(key: bytes) -> list[str]:
 
 
 @pytest.mark.parametrize("case", REFUSED, ids=lambda case: case.name)
-def test_refused(case, path, tmp_path, tools):
+def test_refused(case, path, tmp_path):
     path.write_bytes(OLD)
     path.chmod(0o600)
     result = run(on_disk(tmp_path, {"path": str(path), **case.options(house())}))
@@ -65,7 +61,7 @@ def test_enough_is_refused():
 
 
 @pytest.mark.parametrize("case", ACCEPTED, ids=lambda case: case.name)
-def test_accepted(case, path, tmp_path, tools):
+def test_accepted(case, path, tmp_path):
     options = on_disk(tmp_path, {"path": str(path), **case.options(house())})
     path.write_bytes(OLD)
     result, again = run(options), run(options)
@@ -143,48 +139,27 @@ def test_renewal_and_its_diff(path, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "rewrite, changed",
+    "rewrite",
     [
-        (lambda data: data.replace(b"\n", b"\r\n"), False),
-        (lambda data: b"# by hand\n" + data.replace(b"-----\n-----B", b"-----\n\n-----B"), False),
-        (lambda data: data.replace(house().leaf.key, b"") + house().leaf.private_key.private_bytes(PEM, TRADITIONAL, PLAIN), False),
-        # HAProxy would load these differently, or not at all.
-        (lambda data: b"\xef\xbb\xbf" + data, True),
-        (lambda data: data.replace(b"-----\n-----B", b"----------B"), True),
-        (lambda data: data.replace(b"\n", b" "), True),
-        (lambda data: data.replace(house().leaf.key, house().stranger.key), True),
-        (lambda data: data.replace(house().leaf.key, b""), True),
-        (lambda data: data + house().leaf.key, True),
-        (lambda data: data.replace(house().upper.pem, b""), True),
-        (lambda data: data.replace(house().upper.pem, crossed(house()).pem), True),
-        (lambda data: house().upper.pem + data.replace(house().upper.pem, b""), True),
-        (lambda data: data[:-40], True),
-        (lambda data: data.replace(b"PRIVATE KEY", b"RSA PRIVATE KEY"), True),
-        (lambda data: data + b"-----BEGIN DH PARAMETERS-----\nMAYCAQ8CAQI=\n-----END DH PARAMETERS-----\n", True),
-        (lambda data: b"", True),
-        (lambda data: data * 2, True),
+        lambda data: data.replace(b"\n", b"\r\n"),
+        lambda data: b"# by hand\n" + data,
+        lambda data: data.replace(house().leaf.key, b"") + house().leaf.private_key.private_bytes(PEM, TRADITIONAL, PLAIN),
+        lambda data: data.replace(house().leaf.key, house().stranger.key),
+        lambda data: data.replace(house().upper.pem, b""),
+        lambda data: data[:-40],
+        lambda data: data + b"-----BEGIN DH PARAMETERS-----\nMAYCAQ8CAQI=\n-----END DH PARAMETERS-----\n",
+        lambda data: b"",
+        lambda data: data * 2,
     ],
 )
-def test_what_is_there_counts_by_its_meaning(rewrite, changed, path, tmp_path):
+def test_what_is_there_counts_byte_by_byte(rewrite, path, tmp_path):
     options = on_disk(tmp_path, house().given(path=str(path)))
     run(options)
     made = path.read_bytes()
     path.write_bytes(rewrite(made))
     assert path.read_bytes() != made
-    assert run(options, check=True)["changed"] is changed
-    assert run(options)["changed"] is changed
-    assert run(options)["changed"] is False
-    assert path.read_bytes() == (made if changed else rewrite(made))
-
-
-@pytest.mark.parametrize("key, changed", [("own", False), ("another", True)])
-def test_key_that_is_there_is_compared_by_what_it_signs(key, changed, path, tmp_path, tools):
-    h = house()
-    options = on_disk(tmp_path, h.given(path=str(path)))
-    issued = h.leaf if key == "own" else h.stranger
-    path.write_bytes(h.leaf.pem + h.chain + issued.private_key.private_bytes(PEM, TRADITIONAL, PLAIN))
-    path.chmod(0o600)
-    assert run(options, check=True)["changed"] is changed
+    assert [run(options, check=True)["changed"], run(options)["changed"], run(options)["changed"]] == [True, True, False]
+    assert path.read_bytes() == made
 
 
 class TestModes:
@@ -278,14 +253,67 @@ class TestOptions:
         assert run(options)["msg"] == f"parameters are mutually exclusive: {option}|{option}_content"
 
     def test_certificate_is_required(self, path):
-        assert run({"path": str(path)})["msg"] == "one of the following is required: certificate, certificate_content"
+        assert run({"path": str(path)})["msg"] == "one of the following is required: certificate, certificate_content, sha256"
 
 
-def test_no_tools(path, tmp_path, monkeypatch):
-    monkeypatch.setattr(_x509_crypto, "HAS_CRYPTOGRAPHY", False)
-    monkeypatch.setattr(pem_bundle.AnsibleModule, "get_bin_path", lambda *args, **options: None)
+def test_without_cryptography(path, tmp_path, monkeypatch):
+    for module in (_x509, pem_bundle):
+        monkeypatch.setattr(module, "HAS_CRYPTOGRAPHY", False)
     result = run(on_disk(tmp_path, house().given(path=str(path))))
-    assert result["msg"] == "Neither the Python library cryptography nor the command openssl is on this host: install openssl."
+    assert result["msg"] == "The Python library cryptography is not on this host: install the package python3-cryptography (3.3 or newer)."
+
+
+class TestFinished:
+    """A bundle that the controller made: the host is asked for its digest, and sent the bundle only if that is another."""
+
+    @pytest.fixture(params=[True, False], ids=["with cryptography", "without cryptography"])
+    def finished(self, request, monkeypatch, path):
+        monkeypatch.setattr(pem_bundle, "HAS_CRYPTOGRAPHY", request.param)
+        data = house().leaf.pem + house().chain + house().leaf.key
+        return data, {"path": str(path), "sha256": hashlib.sha256(data).hexdigest()}
+
+    def test_the_whole_way(self, finished, path):
+        data, options = finished
+        for old in (None, OLD):
+            if old:
+                path.write_bytes(old)
+            asked = run(options)
+            assert (asked["changed"], asked["bundle_changed"], path.exists() and path.read_bytes()) == (True, True, old or False)
+            sent = run({**options, "certificate_content": data.decode()})
+            assert (sent["changed"], sent["bundle_changed"], path.read_bytes(), mode(path)) == (True, True, data, 0o600)
+            assert not any(secret in found["printed"] for secret in secrets(house().leaf.key) for found in (asked, sent))
+            again = run(options)
+            assert (again["changed"], again["bundle_changed"]) == (False, False)
+
+    def test_mode_alone(self, finished, path):
+        data, options = finished
+        path.write_bytes(data)
+        path.chmod(0o644)
+        assert (run(options, check=True)["changed"], mode(path)) == (True, 0o644)
+        result = run(options)
+        assert (result["changed"], result["bundle_changed"], mode(path)) == (True, False, 0o600)
+
+    def test_another_digest(self, finished, path):
+        data, options = finished
+        result = run({**options, "certificate_content": data.decode() + "x"})
+        assert result["msg"] == "sha256 is not that of certificate_content, which has to be the finished bundle with it."
+        assert not path.exists()
+
+
+@pytest.mark.parametrize("age, left", [(30, True), (90, False)])
+@pytest.mark.parametrize("check", [True, False])
+def test_leftovers_of_a_run_that_was_cut_off(age, left, check, path, tmp_path, monkeypatch):
+    options = on_disk(tmp_path, house().given(path=str(path)))
+    monkeypatch.setattr(pem_bundle.AnsibleModule, "tmpdir", str(tmp_path / "tmp" / "ansible-tmp-2"))
+    (tmp_path / "tmp" / "ansible-tmp-1").mkdir(parents=True)
+    ours = [path.parent / ".ansible_tmpabc", tmp_path / "tmp" / "ansible-tmp-1" / "AnsiballZ_pem_bundle.py"]
+    others = [path.parent / "other.pem", tmp_path / "tmp" / "ansible-tmp-1" / "AnsiballZ_copy.py"]
+    for found in (*ours, *others):
+        found.write_bytes(house().leaf.key)
+        os.utime(found, (time.time() - age,) * 2)
+    run(options, check=check)
+    assert [found.exists() for found in ours] == [left or check] * 2
+    assert [found.exists() for found in others] == [True, True]
 
 
 class Observer:
@@ -325,7 +353,7 @@ def observer():
 
 
 @pytest.mark.parametrize("old", [None, 0o600, 0o400])
-def test_never_wider_than_its_owner(old, observer, path, tmp_path, tools):
+def test_never_wider_than_its_owner(old, observer, path, tmp_path):
     options = on_disk(tmp_path, house().given(path=str(path), backup=True))
     if old:
         path.write_bytes(OLD)
@@ -357,22 +385,30 @@ def test_the_observer_sees_what_is_wide(observer, path):
 
 def test_key_stays_out_of_the_log_and_of_commands(path, tmp_path, monkeypatch, capfd):
     logged, commands = [], []
-    monkeypatch.setattr(_x509_crypto, "HAS_CRYPTOGRAPHY", False)
     monkeypatch.setattr(syslog, "syslog", lambda *arguments: logged.append(repr(arguments)))
-    run_command = pem_bundle.AnsibleModule.run_command
-
-    def recorded(self, command, **options):
-        in_files = [open(os.path.join(folder, name), "rb").read() for folder, subfolders, names in os.walk(self.tmpdir) for name in names]
-        commands.append((command, in_files))
-        return run_command(self, command, **options)
-
-    monkeypatch.setattr(pem_bundle.AnsibleModule, "run_command", recorded)
+    monkeypatch.setattr(pem_bundle.AnsibleModule, "run_command", lambda self, command, **options: commands.append(command))
     texts = {f"{key}_content": value.decode() for key, value in house().given(domain=b"").items() if value}
     result = run({**texts, "certificate_content": texts["certificate_content"] + texts["private_key_content"], "path": str(path)})
-    assert result["changed"] is True and logged and commands
-    seen = repr([logged, commands, result, capfd.readouterr()])
+    assert result["changed"] is True and logged and not commands
+    seen = repr([logged, result, capfd.readouterr()])
     assert "example.com" in seen
     assert not any(secret in seen for secret in secrets(house().leaf.key))
+
+
+OPENED = []
+sys.addaudithook(lambda event, arguments: OPENED.append((event, arguments)) if event in ("open", "tempfile.mkstemp", "os.mkdir") else None)
+
+
+@pytest.mark.parametrize("texts", [True, False])
+def test_key_is_written_to_no_other_file(texts, path, tmp_path):
+    """Its only files are the one that was given and the bundle with its temporary one; what Python's TLS reads is a pipe."""
+    options = on_disk(tmp_path, house().given(path=str(path)))
+    if texts:
+        options = {"path": str(path), **{f"{key}_content": value.decode() for key, value in house().given(domain=b"").items() if value}}
+    del OPENED[:]
+    run(options)
+    written = [arguments[0] for event, arguments in OPENED if event == "open" and isinstance(arguments[0], str) and arguments[2] & (os.O_WRONLY | os.O_RDWR)]
+    assert [os.path.dirname(name) for name in written] == [str(path.parent)]
 
 
 def test_key_stays_out_of_a_traceback(path, tmp_path, monkeypatch, capfd):

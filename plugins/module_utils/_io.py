@@ -82,6 +82,16 @@ def changed_at(path: str) -> float | None:
             return None
 
 
+def make_directory(path: str, mode: int) -> None:
+    """Make a directory of this mode, whatever the umask, unless there is one."""
+    with _failures(path, "written"), _place(path) as place:
+        try:
+            os.mkdir(place.name, 0o700, dir_fd=place.directory)
+        except FileExistsError:
+            return
+        os.chmod(place.name, mode, dir_fd=place.directory)
+
+
 def rehearse(path: str, data: bytes) -> None:
     """Refuse what write would refuse, and change nothing."""
     with _failures(path, "written"), _place(path) as place:

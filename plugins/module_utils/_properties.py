@@ -45,59 +45,16 @@ _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _SECRET_WORDS = frozenset(["pass", "pw", "pwd", "pin", "psk", "otp", "jwt", "bearer", "salt", "passcode", "creds", "key", "keys", "pws"])
 _SECRET_PARTS = ("passw", "passphrase", "secret", "credential", "pwd", "token")
 _SECRET_ENDS = ("pass", "key", "keys", "psk", "passcode")
-_ORDINARY_WORDS = frozenset(
-    [
-        "bypass",
-        "compass",
-        "encompass",
-        "surpass",
-        "trespass",
-        "overpass",
-        "underpass",
-        "lowpass",
-        "highpass",
-        "bandpass",
-        "allpass",
-        "multipass",
-        "onepass",
-        "twopass",
-        "firstpass",
-        "monkey",
-        "donkey",
-        "turkey",
-        "hockey",
-        "jockey",
-        "whiskey",
-        "hotkey",
-        "turnkey",
-        "lackey",
-        "tokenizer",
-        "tokenize",
-        "secretary",
-    ]
-)
+_ORDINARY_WORDS = frozenset([
+    "bypass", "compass", "encompass", "surpass", "trespass", "overpass", "underpass", "lowpass", "highpass", "bandpass", "allpass", "multipass",
+    "onepass", "twopass", "firstpass", "monkey", "donkey", "turkey", "hockey", "jockey", "whiskey", "hotkey", "turnkey", "lackey", "tokenizer",
+    "tokenize", "secretary",
+])  # fmt: skip
 # What follows "key" where that is no secret but a picture, a place or a kind
-_OF_A_KEY = frozenset(
-    [
-        "frame",
-        "frames",
-        "interval",
-        "intervals",
-        "size",
-        "length",
-        "alias",
-        "type",
-        "path",
-        "file",
-        "store",
-        "usage",
-        "exchange",
-        "algorithm",
-        "event",
-        "events",
-        "code",
-    ]
-)
+_OF_A_KEY = frozenset([
+    "frame", "frames", "interval", "intervals", "size", "length", "alias", "type", "path", "file", "store", "usage", "exchange", "algorithm", "event",
+    "events", "code",
+])  # fmt: skip
 _NAME_IN_TEXT = re.compile(r"(?<![\w.-])(?P<name>[\w.-]{1,120})[ \t\f]*[=:](?=[^\r\n])")
 _PASSWORD_IN_ADDRESS = re.compile(r"(?<=//)[^/@:\s]{0,60}:[^/@\s]{1,200}(?=@)")
 _SECRET_VALUE = re.compile(r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY|\b[Bb]earer [\w.~+/-]{8}|\beyJ[\w-]{5,}\.[\w-]{5,}")

@@ -79,6 +79,11 @@ def cdn_address(host, hostvars):
     return str(next((hostvars[host][key] for key in ("wcs_node_cdn_ip", "wcs_node_address", "ansible_host") if hostvars[host].get(key)), host))
 
 
+# An address or a name
+PLACE = re.compile(r"[A-Za-z0-9_:]([A-Za-z0-9_.:-]{0,251}[A-Za-z0-9_:])?")
+GROUP = re.compile(r"[^,\s\x00-\x1f\x7f]{1,200}")
+
+
 def _is_name(text):
     try:
         ipaddress.ip_address(text)
@@ -92,6 +97,9 @@ def cdn_properties(host, hosts, hostvars, role="none", address="", point_of_entr
     if role == "none":
         return {}
     address = address or cdn_address(host, hostvars)
+    for variable, value in (("wcs_node_cdn_ip", address), ("wcs_node_cdn_point_of_entry", point_of_entry)):
+        if value and not PLACE.fullmatch(str(value)):
+            raise AnsibleFilterError(f"{variable}: {str(value)[:80]!r} is neither an address nor a name; give one of them")
     others = {name: cdn_address(name, hostvars) for name in hosts if name != host and hostvars[name].get("wcs_node_cdn_role", "none") != "none"}
     origins = [name for name in others if hostvars[name]["wcs_node_cdn_role"] == "origin"]
     entry = point_of_entry or next((others[name] for name in origins), "")
@@ -106,8 +114,8 @@ def cdn_properties(host, hosts, hostvars, role="none", address="", point_of_entr
             "set wcs_node_cdn_role to origin in the inventory for one, or name one in wcs_node_cdn_point_of_entry"
         )
     for group in groups:
-        if not re.fullmatch(r"[^,\s]+", str(group)):
-            raise AnsibleFilterError(f"wcs_node_cdn_groups: '{group}' is no name of a group; leave out blanks and commas")
+        if not GROUP.fullmatch(str(group)):
+            raise AnsibleFilterError(f"wcs_node_cdn_groups: {str(group)[:80]!r} is no name of a group; leave out blanks and commas")
     return {
         "cdn_enabled": True,
         "cdn_role": role,

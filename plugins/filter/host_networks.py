@@ -50,24 +50,40 @@ _value:
 """
 
 import ipaddress
+import re
 import socket
 
 from ansible.errors import AnsibleFilterError
 
+# A name as DNS and /etc/hosts have it. Python's own parser takes a zone behind an address, and anything at all in it.
+HOST_NAME = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
+NETWORK = re.compile(r"[0-9A-Fa-f:.]{2,45}(/[0-9]{1,3})?")
+
+
+def network(text):
+    """Return an address or a network as an ipaddress object; ValueError says what is wrong with it."""
+    text = str(text)
+    if "%" in text:
+        raise ValueError(f"{text[:80]!r} has a zone, which means something on one host alone")
+    if not NETWORK.fullmatch(text):
+        raise ValueError(f"{text[:80]!r} is neither an address nor a network")
+    return ipaddress.ip_network(text)
+
 
 def resolve(host, variable, address):
     """Return the networks behind an address, a network or a name, as ipaddress objects."""
+    address = str(address)
     try:
-        return {ipaddress.ip_network(address)}
+        return {network(address)}
     except ValueError as exc:
-        if "/" in address:
-            raise AnsibleFilterError(f"{variable} of host {host}: {exc}") from exc
+        if "/" in address or "%" in address or not HOST_NAME.fullmatch(address):
+            raise AnsibleFilterError(f"{variable} of host {host}: {exc}; give addresses, networks or names") from None
     try:
         found = socket.getaddrinfo(address, None, type=socket.SOCK_STREAM)
-    except OSError as exc:
+    except (OSError, ValueError) as exc:
         raise AnsibleFilterError(
-            f"{variable} of host {host}: {address!r} is no address and does not resolve here ({exc}); set {variable} to the addresses it connects from"
-        ) from exc
+            f"{variable} of host {host}: {address[:80]!r} is no address and does not resolve here ({exc}); set {variable} to the addresses it connects from"
+        ) from None
     return {ipaddress.ip_network(sockaddr[0].partition("%")[0]) for *dummy, sockaddr in found}
 
 

@@ -16,35 +16,22 @@ description:
 positional: node
 options:
   _input:
-    description:
-      - What the role's look at the host printed, lines such as C(Version=5.2.1537).
-    type: str
+    description: What M(webcallserver.balancer.wcs_host_info) returned of the host.
+    type: dict
     required: true
   node:
     description:
-      - What the role knows of the node, with C(home), C(service), C(installed), C(balancers_group), C(balancers) (their networks), C(domains) (theirs),
-        C(python) (its version, such as V(3.9.2)), C(family), C(release) (the major one, such as V(9)), C(supervisor) (of the agent), C(ws_port), C(http_port),
-        C(limits), C(bandwidth) (keys of the statistics), C(rules) (of the firewall, as P(webcallserver.balancer.port_rules#filter) returns them; none
-        where there is no firewall), C(properties) (as they will be), C(needed) (those that
-        the role sets), C(wanted) (those that the operator sets) and C(cdn) (whether the other nodes are one).
+      - What the role knows of the node, with C(options) (of the role, without the prefix), C(plan) (as P(webcallserver.balancer.node_plan#filter) returns it),
+        C(file) (what M(webcallserver.balancer.flashphoner_properties) foretold), C(table) (of the ports), C(python) (its version, such as V(3.9.2)),
+        C(family) and C(release) (the major one, such as V(9)).
     type: dict
     required: true
 """
 
 EXAMPLES = r"""
-- name: Show what is wrong with a node that has 12 MB left
+- name: Show what is wrong with a node
   ansible.builtin.debug:
-    msg: "{{ look | webcallserver.balancer.node_problems(node) }}"
-  vars:
-    look: |
-      Id=webcallserver.service
-      LoadState=loaded
-      ActiveState=active
-      Free=12
-    node:
-      {home: /usr/local/FlashphonerWebCallServer, service: webcallserver, installed: true, balancers_group: wcs_balancers, balancers: [192.0.2.10/32],
-       domains: [], python: 3.11.2, family: Debian, release: "12", supervisor: systemd, ws_port: 8080, http_port: 8081, limits: {}, bandwidth: {},
-       rules: null, properties: {}, needed: {}, wanted: {}, cdn: false}
+    msg: "{{ look.host | webcallserver.balancer.node_problems(node) }}"
 """
 
 RETURN = r"""
@@ -57,6 +44,10 @@ _value:
 import re
 from fnmatch import fnmatchcase
 
+from ansible.errors import AnsibleFilterError
+
+from .port_rules import port_rules
+
 # Megabytes that a run writes at most, with the backups of it
 LEAST_FREE = 50
 # Seconds that a clock may be off
@@ -66,32 +57,43 @@ OLDEST_PYTHON = (3, 9)
 # Release of the RedHat family that no longer has xinetd; Amazon Linux counts in years
 NO_XINETD = 9
 
+# What units and command lines of the node are made of
+PLAIN_PATH = re.compile(r"/[A-Za-z0-9._+@/-]{0,400}")
+PLAIN_UNIT = re.compile(r"[A-Za-z0-9][A-Za-z0-9:_.@-]{0,200}")
+
 
 class _Node:
     """What is known of the node."""
 
-    def __init__(self, look, node):
-        self.seen = {}
-        for key, _equals, value in (line.partition("=") for line in look.splitlines()):
-            self.seen.setdefault(key, []).append(value)
-        self.units = dict(zip(self.seen.get("Id", []), zip(self.seen.get("LoadState", []), self.seen.get("ActiveState", []))))
-        self.properties = {key: _text(value) for key, value in node["properties"].items()}
-        self.__dict__.update({key: value for key, value in node.items() if key != "properties"})
+    def __init__(self, host, node):
+        self.host, self.options, self.plan, self.table = host, node["options"], node["plan"], node["table"]
+        self.python, self.family, self.release = node["python"], node["family"], node["release"]
+        self.file_problem = str(node["file"].get("msg") or "") if "effective" not in node["file"] else ""
+        self.properties = {key: _text(value) for key, value in (node["file"].get("effective") or {}).items()}
+
+    @property
+    def home(self):
+        return self.options["home"]
 
     @property
     def unit(self):
-        """LoadState and ActiveState of WCS."""
-        return self.units.get(f"{self.service}.service", ("not-found", "inactive"))
-
-    def first(self, key):
-        return self.seen.get(key, [""])[0]
+        """What systemd says of WCS."""
+        return self.host["units"].get(f"{self.options['service']}.service", {})
 
     def is_true(self, key):
         return self.properties.get(key, "").lower() == "true"
 
     def port(self, key, default):
         value = self.properties.get(key, "")
-        return int(value) if value.isdigit() else default
+        return int(value) if re.fullmatch("[0-9]{1,5}", value) else default
+
+    def problem_of_ports(self):
+        """Rules of the firewall, before anybody has looked for the ports of SSH; and a sentence in their place."""
+        networks = {"balancers": self.plan["balancers"], "admins": self.options["admin_networks"], "peers": self.plan["peers"]}
+        try:
+            return port_rules(self.table, networks, changes=self.options["ports_from"], properties=self.properties), ""
+        except AnsibleFilterError as problem:
+            return [], f"{str(problem.message).rstrip('.')}."
 
 
 def _text(value):
@@ -99,28 +101,62 @@ def _text(value):
     return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value).strip()
 
 
+def _values(node):
+    """Texts that units and command lines are made of."""
+    if not PLAIN_PATH.fullmatch(node.home):
+        yield f"wcs_node_home is {node.home!r}: give an absolute path of letters, digits and . _ + @ - alone."
+    if not PLAIN_UNIT.fullmatch(node.options["service"]):
+        yield f"wcs_node_service is {node.options['service']!r}: give the name of a systemd unit, such as webcallserver."
+    for key in ("ws_port", "http_port"):
+        if not 1 <= node.options[key] <= 65535:
+            yield f"wcs_node_{key} is {node.options[key]}: give a port from 1 to 65535."
+    if not 1 <= node.options["restart_seconds"] <= 3600:
+        yield f"wcs_node_restart_seconds is {node.options['restart_seconds']}: give 1 to 3600 seconds."
+    yield from node.plan["problems"]
+
+
 def _absent(node):
-    if not node.installed:
+    service = node.options["service"]
+    if "does not exist" in node.file_problem:
         yield (
             f"WCS is not installed on this host, {node.home}/conf/flashphoner.properties does not exist: "
             "install Web Call Server first, or set wcs_node_home to the directory that it is in."
         )
-    if node.unit[0] != "loaded":
-        yield f"This host has no service {node.service}: install Web Call Server first, or set wcs_node_service to the name of its systemd unit."
-    elif node.unit[1] != "active" and not node.first("Java"):
-        yield f"WCS (wcs_node_service, {node.service}) does not run, and this host has no Java to run it with: install the Java that WCS needs."
+    elif node.file_problem:
+        yield node.file_problem
+    if node.unit.get("LoadState") == "masked":
+        yield f"The service {service} of this host is masked, so that WCS cannot be started: unmask it with 'systemctl unmask {service}'."
+    elif node.unit.get("LoadState") != "loaded":
+        yield f"This host has no service {service}: install Web Call Server first, or set wcs_node_service to the name of its systemd unit."
+    elif node.unit["ActiveState"] != "active" and not node.host["java"]:
+        yield f"WCS (wcs_node_service, {service}) does not run, and this host has no Java to run it with: install the Java that WCS needs."
 
 
 def _host(node):
-    version = re.match(r"(\d+)\.(\d+)", node.first("Version"))
+    yield from node.host["unreadable"]
+    version = re.match(r"([0-9]{1,4})\.([0-9]{1,4})", node.host["version"])
     if version and tuple(map(int, version.groups())) < OLDEST:
-        yield f"WCS in wcs_node_home, {node.home}, is {node.first('Version')}, which cannot tell clients behind a balancer apart: upgrade it to 5.2 or later."
-    free = node.first("Free")
-    if free.isdigit() and int(free) < LEAST_FREE:
-        yield f"The file system of wcs_node_home, {node.home}, has {free} MB left: free {LEAST_FREE} MB at least, the logs of WCS come first."
-    off = int(node.first("Ahead") or 0)
+        yield f"WCS in wcs_node_home, {node.home}, is {node.host['version']}, which cannot tell clients behind a balancer apart: upgrade it to 5.2 or later."
+    if node.host["free"] < LEAST_FREE:
+        yield f"The file system of wcs_node_home, {node.home}, has {node.host['free']} MB left: free {LEAST_FREE} MB at least, the logs of WCS come first."
+    off = node.host["ahead"]
     if abs(off) > MOST_OFF:
         yield f"The clock of this host is {abs(off)} s {'ahead of' if off > 0 else 'behind'} the controller's: switch time synchronization on, on both of them."
+    most, descriptors = node.plan["maxconn"], node.host["descriptors"]
+    if descriptors and most > descriptors:
+        yield (
+            f"The balancers together send up to {most} sessions to this node (haproxy_lb_maxconn), but its WCS has {descriptors} file descriptors: "
+            f"lower haproxy_lb_maxconn, or raise WCS_FD_LIMIT in {node.home}/bin/setenv.sh."
+        )
+    if ":" in node.plan["address"] and node.host["prefers_ipv4"]:
+        yield (
+            f"wcs_node_address is {node.plan['address']}, but Java is told to listen on IPv4 alone (-Djava.net.preferIPv4Stack=true in "
+            f"{node.home}/conf/wcs-core.properties): give an IPv4 address, or take that line out."
+        )
+
+
+def _has_xinetd(node):
+    return node.host["units"].get("xinetd.service", {}).get("LoadState") == "loaded"
 
 
 def _agent(node):
@@ -130,21 +166,21 @@ def _agent(node):
             f"Python on this host is {node.python}, and the agent needs {'.'.join(map(str, OLDEST_PYTHON))}: "
             "install a newer one beside it, and name it in ansible_python_interpreter."
         )
-    if node.supervisor == "xinetd" and node.family == "RedHat" and int(node.release) >= NO_XINETD and node.units.get("xinetd.service", ("",))[0] != "loaded":
+    if node.options["agent_supervisor"] == "xinetd" and node.family == "RedHat" and int(node.release) >= NO_XINETD and not _has_xinetd(node):
         yield "wcs_node_agent_supervisor is xinetd, which this release does not have any more: leave it at systemd."
 
 
 def _balancers(node):
-    if not node.balancers:
+    if not node.plan["balancers"]:
         yield (
-            f"No balancer may ask the agent, the inventory's group {node.balancers_group} is empty: put the balancers there, "
+            f"No balancer may ask the agent, the inventory's group {node.options['balancers_group']} is empty: put the balancers there, "
             "name their group in wcs_node_balancers_group, or list their addresses in wcs_node_balancer_addresses."
         )
 
 
 def _ports(node):
-    for key, variable, port in (("ws.port", "wcs_node_ws_port", node.ws_port), ("http.port", "wcs_node_http_port", node.http_port)):
-        if node.port(key, int(port)) != int(port):
+    for key, variable, port in (("ws.port", "wcs_node_ws_port", node.options["ws_port"]), ("http.port", "wcs_node_http_port", node.options["http_port"])):
+        if node.port(key, port) != port:
             yield (
                 f"{variable} is {port}, but WCS listens on {node.properties[key]} ({key} in {node.home}/conf/flashphoner.properties): "
                 f"set {variable} in the inventory, where the balancers read it too."
@@ -153,13 +189,14 @@ def _ports(node):
 
 def _overruled(node):
     """Properties that the operator sets to something else than the role has to."""
-    for key, needed in node.needed.items():
-        if key in node.wanted and _text(node.wanted[key]) != _text(needed):
+    wanted = node.options["properties"]
+    for key, needed in node.plan["needed"].items():
+        if key in wanted and _text(wanted[key]) != _text(needed):
             instead = "set the variables wcs_node_cdn_* instead" if key.startswith("cdn_") else "leave it out there"
-            yield f"wcs_node_properties sets {key} to '{_text(node.wanted[key])}', but the balancer needs '{_text(needed)}': {instead}."
+            yield f"wcs_node_properties sets {key} to '{_text(wanted[key])}', but the balancer needs '{_text(needed)}': {instead}."
     if node.is_true("load_balancing_enabled"):
         yield "WCS balances by itself (load_balancing_enabled), beside HAProxy: set load_balancing_enabled to false in wcs_node_properties."
-    if node.cdn and node.is_true("cdn_enabled") and "cdn_role" not in node.needed:
+    if node.plan["cdn"] and node.is_true("cdn_enabled") and "cdn_role" not in node.plan["needed"]:
         yield (
             f"WCS is {node.properties.get('cdn_role') or 'edge'} in a CDN by its properties, but not by its variables, while other nodes are: "
             "set wcs_node_cdn_role in the inventory, or cdn_enabled to false in wcs_node_properties."
@@ -168,7 +205,7 @@ def _overruled(node):
 
 def _domains(node):
     entries = [entry.strip().lower() for entry in node.properties.get("allow_domains", "").split(",") if entry.strip()]
-    asking = {domain: f"pages of the balancer ({domain})" for domain in node.domains}
+    asking = {domain: f"pages of the balancer ({domain})" for domain in node.plan["domains"]}
     if node.is_true("cdn_enabled") and node.properties.get("cdn_ip"):
         asking[node.properties["cdn_ip"]] = f"the CDN (cdn_ip, {node.properties['cdn_ip']})"
     for domain, called in asking.items() if entries else ():
@@ -180,7 +217,7 @@ def _domains(node):
 def _addresses(node):
     """Behind NAT, ip is the address outside and ip_local the one that the host has."""
     outside, inside = (node.properties.get(key, "") for key in ("ip", "ip_local"))
-    unset, own = ("", "0.0.0.0"), node.seen.get("Address", [])
+    unset, own = ("", "0.0.0.0"), node.host["addresses"]
     if inside not in unset and inside not in own:
         yield f"ip_local of WCS is {inside}, which is no address of this host ({', '.join(own)}): set ip_local to one of them in wcs_node_properties."
     elif outside not in unset and outside not in own and inside in unset:
@@ -194,32 +231,41 @@ def _media(node):
     # WCS takes the even ones, unless it is told to be compact, and never the last
     ports = len(range(first, last)) if node.is_true("compact_media_port_usage") else len(range(first + first % 2, last, 2))
     named = f"{ports} media ports (media_port_from {first}, media_port_to {last})"
+    limits = node.options["agent_limits"]
     for limit in ("publishers", "subscribers"):
-        if node.limits.get(limit) is not None and int(node.limits[limit]) > ports:
-            yield f"{limit} in wcs_node_agent_limits is {node.limits[limit]}, but WCS has {named}: lower the limit, or widen the range in wcs_node_properties."
-    if node.limits.get("media-ports-free") is not None and int(node.limits["media-ports-free"]) >= ports:
-        yield f"media-ports-free in wcs_node_agent_limits is {node.limits['media-ports-free']}, but WCS has {named}: no session would ever be let in."
+        if limits.get(limit) is not None and limits[limit] > ports:
+            yield f"{limit} in wcs_node_agent_limits is {limits[limit]}, but WCS has {named}: lower the limit, or widen the range in wcs_node_properties."
+    if limits.get("media-ports-free") is not None and limits["media-ports-free"] >= ports:
+        yield f"media-ports-free in wcs_node_agent_limits is {limits['media-ports-free']}, but WCS has {named}: no session would ever be let in."
+    rules, problem = node.problem_of_ports()
+    if problem:
+        yield problem
+        return
     let_in = set()
-    for rule in node.rules or ():
+    for rule in rules:
         for begin, _dash, end in (span.partition("-") for span in rule["ports"] if (rule["action"], rule["protocol"]) == ("accept", "udp")):
             let_in |= set(range(int(begin), int(end or begin) + 1))
-    if node.rules is not None and not let_in.issuperset(range(first, last)):
+    if node.options["firewall"] != "none" and not let_in.issuperset(range(first, last)):
         yield f"Media of WCS, UDP {first}-{last}, are outside of what the firewall lets in: correct row media of wcs_node_ports, or media_port_from and _to."
 
 
 def _statistics(node):
-    named = [node.bandwidth[key] for key in ("in", "out") if node.bandwidth.get(key)]
+    bandwidth = node.options["agent_bandwidth"]
+    named = [bandwidth[key] for key in ("in", "out") if bandwidth.get(key)]
     if named and not node.is_true("global_bandwidth_check_enabled"):
         yield f"wcs_node_agent_bandwidth reads {' and '.join(named)}, which WCS does not measure: set wcs_node_bandwidth_check, or leave the keys empty."
 
 
-CHECKS = (_absent, _host, _agent, _balancers, _ports, _overruled, _domains, _addresses, _media, _statistics)
+CHECKS = (_values, _absent, _host, _agent, _balancers, _ports, _overruled, _domains, _addresses, _media, _statistics)
 
 
-def node_problems(look, node):
+def node_problems(host, node):
     """Return the problems, the gravest first."""
-    known = _Node(look, node)
-    return [problem for check in CHECKS for problem in check(known)]
+    if not host["root"]:
+        return ["This run is not root on the host, so that it can neither see nor change what it has to: set 'become: true', or connect as root."]
+    known = _Node(host, node)
+    # A text that goes on in another line, or moves the cursor, is shown and does neither
+    return ["".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in problem) for check in CHECKS for problem in check(known)]
 
 
 class FilterModule:

@@ -82,6 +82,8 @@ from collections import defaultdict
 
 from ansible.errors import AnsibleFilterError
 
+from .host_networks import network
+
 PROTOCOLS = {"tcp": ("tcp",), "udp": ("udp",), "both": ("tcp", "udp")}
 FAMILIES = {4: "ipv4", 6: "ipv6"}
 ALONE = ("everyone", "nobody")
@@ -91,7 +93,7 @@ SAID_BY = {"balancers": "balancer_addresses", "admins": "admin_networks", "peers
 
 def _port(value, called):
     if not re.fullmatch(r"[0-9]{1,5}", str(value)) or not 1 <= int(value) <= 65535:
-        raise AnsibleFilterError(f"{called}: '{value}' is no port; give a number from 1 to 65535")
+        raise AnsibleFilterError(f"{called}: {str(value)[:80]!r} is no port; give a number from 1 to 65535")
     return int(value)
 
 
@@ -123,12 +125,12 @@ def _who(names, networks, called, prefix):
     for name in names:
         for text in networks.get(name, [name]):
             try:
-                found.append(ipaddress.ip_network(text))
+                found.append(network(text))
             except ValueError as exc:
                 if name not in networks:
                     known = ", ".join([*networks, *ALONE])
-                    raise AnsibleFilterError(f"{called}: from has '{name}', which is none of {known} and no network ({exc})") from exc
-                raise AnsibleFilterError(f"{prefix}_{SAID_BY.get(name, name)}: {exc}; give addresses, or networks such as 192.0.2.0/24") from exc
+                    raise AnsibleFilterError(f"{called}: from has {str(name)[:80]!r}, which is none of {known} and no network ({exc})") from None
+                raise AnsibleFilterError(f"{prefix}_{SAID_BY.get(name, name)}: {exc}; give addresses, or networks such as 192.0.2.0/24") from None
     return found, False
 
 
@@ -178,7 +180,7 @@ def port_rules(table, networks, changes=None, properties=None, spared=(), prefix
             raise AnsibleFilterError(f"{here}: port or from is missing")
         protocol = row.get("protocol") or "tcp"
         if protocol not in PROTOCOLS:
-            raise AnsibleFilterError(f"{here}: protocol is '{protocol}'; give tcp, udp or both")
+            raise AnsibleFilterError(f"{here}: protocol is {str(protocol)[:80]!r}; give tcp, udp or both")
         span = _span(row, properties or {}, here)
         changed = row["name"] in changes
         may, everyone = _who(changes[row["name"]] if changed else row["from"], networks, f"{called}_from, row '{row['name']}'" if changed else here, prefix)

@@ -33,20 +33,44 @@ _LINE = re.compile(
 _CONTINUED = re.compile(rf"({_ESCAPE})|{_CONTINUATION}")
 _DANGLING = re.compile(r"(?<!\\)(?:\\\\)*\\\Z")
 _ESCAPED = re.compile(r"\\(u[0-9A-Fa-f]{4}|.)")
-_COMMENTED_OUT = re.compile(rf"{_BLANK}*[#!][#! \t\f]*(?P<key>(?:{_ESCAPE}|[^\\\r\n \t\f=:])+)(?P<separator>{_BLANK}*[=:]{_BLANK}*)")
+_COMMENTED_OUT = re.compile(rf"{_BLANK}*[#!][#! \t\f]*(?P<key>(?:{_ESCAPE}|[^\\\r\n \t\f=:])+){_BLANK}*[=:]")
 
 _MEANING = {"t": "\t", "n": "\n", "r": "\r", "f": "\f"}
 _SHORT = {meaning: "\\" + letter for letter, meaning in _MEANING.items()}
 _NOT_IN_KEY = re.compile(r"[^!-~]|[\\=:#!]")
 _NOT_IN_VALUE = re.compile(r"[^ -~]|\\")
 
-# "key" and "pass" only at the end of a word: keep_alive and bypass hold no secret.
-_SECRET_NAME = r"passw|passphrase|pwd|secret|token|credential|keys?(?![a-z])|(?<![a-z])pass(?![a-z])"
-_SECRET = re.compile(_SECRET_NAME, re.IGNORECASE)
-# "password=..." in a comment or in a value, or "user:password@" in an address.
-_SECRET_IN_TEXT = re.compile(
-    rf"(?P<name>(?<![\w.-])[\w.-]{{0,60}}(?:{_SECRET_NAME})[\w.-]{{0,60}}[ \t\f]*[=:])[^\r\n]+|(?<=//)[^/@:\s]{{0,60}}:[^/@\s]{{1,200}}(?=@)", re.IGNORECASE
+# A name is secret by one of its words: "keystorePass", "db.password", "api_key" and "AUTHTOKEN", but not "monkey", "bypass" or "key_frame_interval".
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+_SECRET_WORDS = frozenset(["pass", "pw", "pwd", "pin", "psk", "otp", "jwt", "bearer", "salt", "passcode", "creds", "key", "keys", "pws"])
+_SECRET_PARTS = ("passw", "passphrase", "secret", "credential", "pwd", "token")
+_SECRET_ENDS = ("pass", "key", "keys", "psk", "passcode")
+_ORDINARY_WORDS = frozenset([
+    "bypass", "compass", "encompass", "surpass", "trespass", "overpass", "underpass", "lowpass", "highpass", "bandpass", "allpass", "multipass",
+    "onepass", "twopass", "firstpass", "monkey", "donkey", "turkey", "hockey", "jockey", "whiskey", "hotkey", "turnkey", "lackey", "tokenizer",
+    "tokenize", "secretary",
+])  # fmt: skip
+# What follows "key" where that is no secret but a picture, a place or a kind
+_OF_A_KEY = frozenset([
+    "frame", "frames", "interval", "intervals", "size", "length", "alias", "type", "path", "file", "store", "usage", "exchange", "algorithm", "event",
+    "events", "code",
+])  # fmt: skip
+_NAME_IN_TEXT = re.compile(r"(?<![\w.-])(?P<name>[\w.-]{1,120})[ \t\f]*[=:](?=[^\r\n])")
+_PASSWORD_IN_ADDRESS = re.compile(r"(?<=//)[^/@:\s]{0,60}:[^/@\s]{1,200}(?=@)")
+_SECRET_VALUE = re.compile(r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY|\b[Bb]earer [\w.~+/-]{8}|\beyJ[\w-]{5,}\.[\w-]{5,}")
+
+# What only looks like a properties file, by its first bytes that are no blanks
+_FOREIGN = (
+    (re.compile(rb"\xff\xfe.\0|\xfe\xff\0.|[ -~]\0[\t -~]\0|\0[ -~]\0[\t -~]", re.DOTALL), "is text in UTF-16, which Java does not read properties in"),
+    (re.compile(rb"\xfe\xed\xfe\xed|\xce\xce\xce\xce|\x30[\x80-\x84]"), "is a keystore or a certificate"),
+    (re.compile(rb"PK\x03\x04|\x1f\x8b|\x7fELF|\xca\xfe\xba\xbe"), "is an archive or a program"),
+    (re.compile(rb"(?:\xef\xbb\xbf)?\s*<[?!/A-Za-z]"), "is XML"),
+    (re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:\{|\[\s*[\{\"\[])"), "is JSON"),
+    (re.compile(rb"\s*-----BEGIN "), "is a key or a certificate"),
+    (re.compile(rb"#!\s*/"), "is a program"),
+    (re.compile(rb"---\s"), "is YAML"),
 )
+_JVM_OPTION = re.compile(r"-(?:X|D|agent|java|verbose|server$|client$|ea$|-)")
 
 
 class PropertiesError(ValueError):
@@ -75,6 +99,28 @@ def texts(properties: dict[str, object]) -> dict[str, str | None]:
     return {key: _text(key, value) for key, value in properties.items()}
 
 
+def refuse_foreign(data: bytes, wanted: dict[str, str | None]) -> None:
+    """Refuse a file that is of another kind, and properties that are options of the Java virtual machine."""
+    for form, is_what in _FOREIGN:
+        if form.match(data):
+            raise PropertiesError(f"this {is_what}: name the properties file, in ISO-8859-1 or UTF-8.")
+    option = next((key for key in load(data) if _JVM_OPTION.match(key)), None)
+    if option is not None:
+        raise PropertiesError(
+            f"this holds options of the Java virtual machine ({option}), one a line, and no properties: edit it with ansible.builtin.lineinfile."
+        )
+    option = next((key for key in wanted if _JVM_OPTION.match(key)), None)
+    if option is not None:
+        raise PropertiesError(
+            f"{option} is an option of the Java virtual machine and no property: it belongs into conf/wcs-core.properties, a line of its own."
+        )
+
+
+def pending(started_on: dict[str, str] | None, wanted: dict[str, str | None]) -> list[str]:
+    """The keys that mean something else in what the server was started on than they should; all of them where that is not known."""
+    return [key for key, value in wanted.items() if started_on is None or started_on.get(key) != value]
+
+
 def merge(data: bytes, wanted: dict[str, str | None]) -> bytes:
     """The same file with the wanted properties, and without those wanted None. Everything else is kept byte for byte."""
     # The line before the first is an anchor for additions to an empty file.
@@ -98,10 +144,9 @@ def merge(data: bytes, wanted: dict[str, str | None]) -> bytes:
             if winner.value != value:
                 raws[found[-1]] = _replaced(winner, value)
         elif key in commented_out:
-            number, separator = commented_out[key]
-            additions.setdefault(number, []).append(_escaped_key(key) + separator + _escaped_value(value))
+            additions.setdefault(commented_out[key], []).append(_entry(key, value))
         else:
-            homeless.append(f"{_escaped_key(key)}={_escaped_value(value)}")
+            homeless.append(_entry(key, value))
     if homeless:
         number, heading = _block(lines)
         additions.setdefault(number, []).extend(heading + homeless)
@@ -124,7 +169,7 @@ def masked(data: bytes, changed: list[str] | None = None) -> str:
         if line.key is not None and _is_secret(line.key, line.value):
             shown.append(line.head + MASK + (" (changed)" if line.key in (changed or []) else "") + line.end)
         elif line.comment:
-            shown.append(_SECRET_IN_TEXT.sub(lambda found: (found["name"] or "") + MASK, line.raw))
+            shown.append(_masked_text(line.raw))
         else:
             shown.append(line.raw)
     readable = "".join(shown).encode("latin-1")
@@ -135,7 +180,31 @@ def masked(data: bytes, changed: list[str] | None = None) -> str:
 
 
 def _is_secret(key: str, value: object) -> bool:
-    return bool(_SECRET.search(key) or _SECRET_IN_TEXT.search(str(value)))
+    text = str(value)
+    return _is_secret_name(key) or _masked_text(text) != text
+
+
+def _is_secret_name(name: str) -> bool:
+    words = [word.lower() for word in _WORD.findall(name)]
+    return any(_is_secret_word(word, after) for word, after in zip(words, [*words[1:], ""]))
+
+
+def _is_secret_word(word: str, after: str) -> bool:
+    if word in _ORDINARY_WORDS or word.rstrip("s") in _ORDINARY_WORDS:
+        return False
+    if word.endswith(("key", "keys")) and after in _OF_A_KEY:
+        return False
+    return word in _SECRET_WORDS or word.endswith(_SECRET_ENDS) or any(part in word for part in _SECRET_PARTS)
+
+
+def _masked_text(text: str) -> str:
+    """Text that holds no property, such as a comment or a value, without what is secret in it."""
+    end = len(text.rstrip("\r\n"))
+    named = (match.end() for match in _NAME_IN_TEXT.finditer(text) if _is_secret_name(match["name"]))
+    value = _SECRET_VALUE.search(text)
+    start = min([*named, value.start() if value else end], default=end)
+    text = text[:start] + (MASK if start < end else "") + text[end:]
+    return _PASSWORD_IN_ADDRESS.sub(MASK, text)
 
 
 def _whole(value: object) -> object:
@@ -195,6 +264,11 @@ def _escaped_value(value: str) -> str:
     return re.sub(r"\A | \Z", r"\\u0020", _NOT_IN_VALUE.sub(_escape, value))
 
 
+def _entry(key: str, value: str) -> str:
+    """In column 0 and with "=" right behind the key, as the vendor's scripts look for it."""
+    return f"{_escaped_key(key)}={_escaped_value(value)}"
+
+
 def _replaced(line: Line, value: str) -> str:
     """The line with another value, its key, separator and blanks as they were."""
     head = _DANGLING.sub(lambda found: found[0][:-1], line.head)
@@ -206,13 +280,13 @@ def _replaced(line: Line, value: str) -> str:
     return head + text + line.end
 
 
-def _commented_out(lines: list[Line]) -> dict[str, tuple[int, str]]:
-    """For every key that a comment sets: the last such line, and the separator it uses."""
+def _commented_out(lines: list[Line]) -> dict[str, int]:
+    """For every key that a comment sets: the last such line."""
     places = {}
     for number, line in enumerate(lines):
         found = _COMMENTED_OUT.match(line.raw) if line.comment else None
         if found:
-            places[_plain(found["key"])] = number, found["separator"]
+            places[_plain(found["key"])] = number
     return places
 
 

@@ -28,27 +28,41 @@ options:
   path:
     description:
       - The file to change. It must exist.
-      - Of a symbolic link, the file that it points to is changed.
+      - Of a symbolic link, the file that it points to is changed. The link and its directory must belong to root, since root writes where it leads.
+      - A file of another kind is refused, such as C(wcs-core.properties), which holds options of the Java virtual machine.
     type: path
     default: /usr/local/FlashphonerWebCallServer/conf/flashphoner.properties
   properties:
     description:
       - The properties by name.
-      - V(null) removes a property; comments that mention it remain.
+      - V(null) removes a property, one that the vendor had set as well; comments that mention it remain.
       - Booleans and numbers are written as Web Call Server writes them, for example V(true) as C(true) and V(8080) as C(8080).
       - Characters outside ASCII are written as Unicode escapes (C(\uXXXX)), so that they are right whether the program reads the file as
         ISO-8859-1, as Java does by default, or as UTF-8.
-      - Values that look secret are masked in everything that the module returns. They look secret when the name of the property has
-        C(password), C(secret), C(token), C(credential) or the like in it, or a word that ends in C(key), and when an address in the value has
-        a user and a password.
+      - Values that look secret are masked in everything that the module returns. They look secret when the name of the property has a word such
+        as C(password), C(pass), C(secret), C(token), C(credentials) or C(key) in it, as C(keystorePass) and C(api_key) have, and when the value
+        holds an address with a user and a password, or a private key.
     type: dict
     required: true
   backup:
-    description: Whether to keep the old file beside the new one, with a date in its name, when something changes in it.
+    description:
+      - Whether to keep the old file beside the new one, with a date in its name, when something changes in it.
+      - The oldest of these backups and the nine newest are kept.
     type: bool
     default: false
+  service:
+    description:
+      - The unit of Web Call Server. With it, RV(pending_keys) tells what the running server has not read.
+    type: str
+  started_on:
+    description:
+      - Where the unit leaves a copy of the properties each time it starts, behind a line C(#) and its C(INVOCATION_ID).
+      - When there is no such copy of the running server, and the file has not changed since it started, the copy is made from the file.
+    type: path
 notes:
-  - Web Call Server reads its properties when it starts. RV(changed_keys) tells whether a restart, which ends every session, is needed at all.
+  - Web Call Server reads its properties when it starts, and a restart ends every session.
+  - RV(changed_keys) tells what this task has changed. RV(pending_keys) tells what the running server does not know yet, whoever has changed it,
+    and so whether a restart is due.
 seealso:
   - module: ansible.builtin.lineinfile
   - module: community.general.ini_file
@@ -105,6 +119,24 @@ previous:
   sample:
     ws.map_custom_headers: "false"
     ws.ip_forward_header: null
+pending_keys:
+  description:
+    - Those of O(properties) that mean something else in what the running server was started on.
+    - All of them, when nobody knows what it was started on, and the file has changed since.
+    - None while the server does not run, since it reads them when it starts.
+  returned: when O(started_on) and O(service) are given
+  type: list
+  elements: str
+  sample: [ws.map_custom_headers]
+active:
+  description: Whether the server runs.
+  returned: when O(started_on) and O(service) are given
+  type: bool
+effective:
+  description: What the whole file means after the task, the values that look secret masked.
+  returned: success
+  type: dict
+  sample: {"ws.port": "8080", "wss.keystore.password": "********"}
 backup_file:
   description: The copy of the old file.
   returned: when O(backup=true), outside check mode, and the content has changed
@@ -113,11 +145,46 @@ backup_file:
 """
 
 import os
+import time
+import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._io import FileError, read, write
-from ..module_utils._properties import PropertiesError, hidden, load, masked, merge, texts
+from ..module_utils._in_force import parse_unit
+from ..module_utils._io import FileError, changed_at, make_directory, read, real_path, rehearse, write
+from ..module_utils._properties import PropertiesError, hidden, load, masked, merge, pending, refuse_foreign, texts
+
+
+class Unit(t.NamedTuple):
+    """What systemd says of the server: whether it runs, which invocation that is, and when it began to start, in seconds since 1970."""
+
+    active: bool
+    invocation: str
+    started_at: float
+
+
+def unit(module: AnsibleModule, name: str) -> Unit:
+    shown = ["--property=ActiveState", "--property=InvocationID", "--property=InactiveExitTimestampMonotonic"]
+    dummy, output, dummy = module.run_command(["systemctl", "show", *shown, "--", name], check_rc=True)
+    said = parse_unit(output)
+    # By the clock that nobody sets
+    ago = time.clock_gettime(time.CLOCK_MONOTONIC) - int(said.get("InactiveExitTimestampMonotonic") or 0) / 1e6
+    return Unit(said.get("ActiveState") in ("active", "activating", "reloading"), said.get("InvocationID", ""), time.time() - ago)
+
+
+def started_on(module: AnsibleModule, running: Unit, path: str, before: bytes) -> dict[str, str] | None:
+    """What the running server has read, None when nobody knows."""
+    record = module.params["started_on"]
+    head = f"# {running.invocation}\n".encode()
+    copy = read(record)
+    if copy is not None and copy.startswith(head):
+        return load(copy)
+    if (changed_at(path) or 0) >= running.started_at:
+        return None
+    if not module.check_mode:
+        make_directory(os.path.dirname(record), 0o700)
+        write(module, record, head + before, mode=0o600)
+    return load(before)
 
 
 def main() -> None:
@@ -127,7 +194,10 @@ def main() -> None:
             # Keeps the whole mapping out of the system log of the target.
             "properties": {"type": "dict", "required": True, "no_log": True},
             "backup": {"type": "bool", "default": False},
+            "service": {"type": "str"},
+            "started_on": {"type": "path"},
         },
+        required_together=[("service", "started_on")],
         add_file_common_args=True,
         supports_check_mode=True,
     )
@@ -135,27 +205,37 @@ def main() -> None:
     # Next, no_log would censor every "true" and "8080" in the results. Those that look secret are masked here instead.
     module.no_log_values.clear()
     module.params["properties"] = hidden(properties)
+    result: dict[str, t.Any] = {}
     try:
         before = read(path)
         if before is None:
             raise FileError(f"{path} does not exist: install Web Call Server on this host first, or name its properties file with 'path'.")
         wanted = texts(properties)
+        refuse_foreign(before, wanted)
         after = merge(before, wanted)
         old = load(before)
-        backup_file = write(module, path, after, backup=module.params["backup"]) if after != before and not module.check_mode else ""
+        if module.params["service"]:
+            running = unit(module, module.params["service"])
+            result["active"] = running.active
+            result["pending_keys"] = pending(started_on(module, running, path, before), wanted) if running.active else []
+        if after != before:
+            if module.check_mode:
+                rehearse(path, after)
+            else:
+                backup_file = write(module, path, after, backup=module.params["backup"])
+                result.update({"backup_file": backup_file} if backup_file else {})
+        real = real_path(path)
     except FileError as problem:
         module.fail_json(msg=str(problem))
     except PropertiesError as problem:
         module.fail_json(msg=f"{path}: {problem}")
 
-    attributes = {}
-    file_args = module.load_file_common_arguments(module.params, path=os.path.realpath(path))
+    attributes: dict[str, t.Any] = {}
+    file_args = module.load_file_common_arguments(module.params, path=real)
     changed = module.set_fs_attributes_if_different(file_args, after != before, attributes)
     changed_keys = [key for key, value in wanted.items() if old.get(key) != value]
     content = {"before": masked(before), "after": masked(after, changed_keys), "before_header": path, "after_header": path}
-    result = {"changed_keys": changed_keys, "previous": hidden({key: old.get(key) for key in changed_keys})}
-    if backup_file:
-        result["backup_file"] = backup_file
+    result |= {"changed_keys": changed_keys, "previous": hidden({key: old.get(key) for key in changed_keys}), "effective": hidden(load(after))}
     module.exit_json(changed=changed, diff=[content, attributes] if attributes else [content], **result)
 
 

@@ -195,7 +195,7 @@ def test_check_mode_foretells_nothing(fleet):
 def test_a_run_without_changes_has_few_tasks(second_run):
     for node in NODES:
         tasks = [name for name in executed(second_run, node) if name != "Gathering Facts"]
-        assert len(tasks) <= 4, tasks
+        assert len(tasks) <= 5, tasks
 
 
 def test_only_one_firewall_holds_our_rules(fleet):
@@ -301,6 +301,66 @@ def test_rules_that_somebody_has_flushed_come_back(fleet, flush):
         inside(node, "sh", "-c", flush[fleet.firewalls[node]])
     assert changed(fleet.converge()) == fleet.nodes("firewalld", "ufw", "nftables")
     assert fleet.wrong_ports(roles=["stranger"]) == {}
+
+
+LOST = {
+    "an empty file": ": >/etc/wcs-node-ports.nft",
+    "a file of somebody's": "sed -i /8443/d /etc/wcs-node-ports.nft",
+    "a file that is gone": "rm /etc/wcs-node-ports.nft",
+    "a unit that is disabled": "systemctl disable wcs-node-ports",
+    "a unit that is masked": "rm /etc/systemd/system/wcs-node-ports.service && systemctl mask wcs-node-ports",
+    "a unit that is stopped": "systemctl stop wcs-node-ports",
+    "a rule that lets in more": "nft insert rule inet wcs_node input tcp dport 8444 accept",
+    "a rule in place of another": (
+        "nft replace rule inet wcs_node input handle $(nft -a list chain inet wcs_node input | sed -n '/8444.*drop/s/.* //p') tcp dport 8444 accept"
+    ),
+}
+
+
+@pytest.mark.parametrize("lose", LOST.values(), ids=LOST)
+def test_whatever_the_table_has_lost_is_seen(fleet, lose):
+    nodes = fleet.nodes("nftables")
+    for node in nodes:
+        inside(node, "sh", "-c", lose)
+    assert changed(fleet.converge()) == nodes
+    assert changed(fleet.converge()) == []
+    for node in nodes:
+        assert inside(node, "systemctl", "is-enabled", "wcs-node-ports").strip() == "enabled"
+    assert fleet.wrong_ports(roles=["stranger"], nodes=nodes) == {}
+
+
+@pytest.mark.parametrize("lose", list(LOST.values())[:3], ids=list(LOST)[:3])
+def test_the_unit_fails_without_its_table(fleet, lose):
+    nodes = fleet.nodes("nftables")
+    for node in nodes:
+        inside(node, "sh", "-c", f"{lose}; systemctl stop wcs-node-ports; systemctl start wcs-node-ports || :")
+        assert inside(node, "systemctl", "show", "--property=ActiveState", "--value", "wcs-node-ports").strip() == "failed"
+    assert changed(fleet.converge()) == nodes
+    for node in nodes:
+        assert inside(node, "systemctl", "is-active", "wcs-node-ports").strip() == "active"
+
+
+PAST = {
+    "none": "true",
+    "nftables": "nft add table inet wcs_node '{ flags dormant; }'",
+    "ufw": "iptables -D INPUT -j ufw-before-input",
+    "firewalld": "firewall-cmd --policy=wcs-node --remove-ingress-zone=ANY",
+}
+
+
+def test_rules_that_are_led_past_are_seen(fleet):
+    for node in NODES:
+        inside(node, "sh", "-c", PAST[fleet.firewalls[node]])
+    assert changed(fleet.converge()) == fleet.nodes("firewalld", "ufw", "nftables")
+    assert fleet.wrong_ports(roles=["stranger"]) == {}
+
+
+def test_firewalld_whose_kernel_was_emptied_comes_back(fleet):
+    nodes = fleet.nodes("firewalld")
+    for node in nodes:
+        inside(node, "sh", "-c", "nft flush ruleset 2>/dev/null || iptables -F")
+    assert changed(fleet.converge()) == nodes
+    assert fleet.wrong_ports(roles=["stranger"], nodes=nodes) == {}
 
 
 ANNOUNCE = "import socket, sys; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'', (sys.argv[1], 9))"

@@ -8,6 +8,7 @@
 #   touched ROLE FIREWALL      it holds something of that role
 #   live ROLE FIREWALL DIGEST  the rules of that digest are in force
 #   has nft                    nftables is installed
+#   family ipv4|ipv6           the kernel has it
 PATH=$PATH:/usr/sbin:/sbin
 export LC_ALL=C
 
@@ -22,31 +23,42 @@ while [ "$process" -gt 1 ]; do
     process=$(sed -n 's/^PPid:[[:space:]]*//p' "/proc/$process/status")
 done
 
+echo family ipv4
+[ -e /proc/net/if_inet6 ] && echo family ipv6
 systemctl is-active --quiet firewalld && firewalld=yes && echo active firewalld
 command -v ufw >/dev/null && ufw status | grep -q '^Status: active' && echo active ufw
 command -v nft >/dev/null && echo has nft
 
-rules() {
-    firewall-cmd "$@" --list-rich-rules 2>&1 | sort
+# All of a policy of firewalld, less what differs between what is saved and what is in force
+policy() {
+    firewall-cmd "$@" --list-all 2>&1 | sed 1d | sort
 }
-# Each family that ufw filters has to hold them, and every one of them
+# firewalld does not notice when somebody else empties the kernel
+policy_in_kernel() {
+    command -v nft iptables-save >/dev/null || return 0
+    { nft list ruleset; iptables-save; ip6tables-save; } 2>/dev/null | grep -q "IN_policy_$1"
+}
+# Each family that ufw filters has to hold them, every one of them, and to come by there
 ufw_marks() {
     found=$("$2" -S "$3" 2>/dev/null) || return 0
     found=$(echo "$found" | sed -n "s/^-A .*--comment \"\{0,1\}$1:\([0-9a-f]*\).*/\1/p")
     [ "$(echo "$found" | grep -c .)" = "$(grep -cs -e "^-A .*--comment $1:" "/etc/ufw/$4")" ] || found=some
+    "$2" -S INPUT | grep -q -e "-j $3\$" || found=past
     echo "${found:-none}" | sort -u | sed "s/^/live $1 ufw /"
 }
+# What the unit has noted of its file and of the table in the kernel still holds
 nftables_marks() {
-    systemctl is-enabled --quiet "$2-ports" 2>/dev/null || return 0
-    found=$(nft list chain inet "$1" input 2>/dev/null)
-    [ "$(echo "$found" | grep -c dport)" = "$(grep -cs dport "/etc/$2-ports.nft")" ] || return 0
+    systemctl is-enabled --quiet "$2-ports" 2>/dev/null && systemctl is-active --quiet "$2-ports" || return 0
+    found=$(nft --stateless list table inet "$1" 2>/dev/null) || return 0
+    noted=$({ sha256sum <"/etc/$2-ports.nft"; echo "$found" | sha256sum; } 2>/dev/null)
+    [ "$noted" = "$(cat "/run/$2-ports" 2>/dev/null)" ] || return 0
     echo "$found" | sed -n "s/.*comment \"$1:\([0-9a-f]*\)\".*/live $1 nftables \1/p"
 }
 look_for() {
     name=$(echo "$1" | tr _ -)
     policy=/etc/firewalld/policies/$name.xml
     [ -e "$policy" ] && echo "touched $1 firewalld"
-    [ "${firewalld-}" ] && [ -e "$policy" ] && [ "$(rules --policy="$name")" = "$(rules --permanent --policy="$name")" ] &&
+    [ "${firewalld-}" ] && [ -e "$policy" ] && [ "$(policy --policy="$name")" = "$(policy --permanent --policy="$name")" ] && policy_in_kernel "$name" &&
         sed -n "s/.*$1:\([0-9a-f]*\).*/live $1 firewalld \1/p" "$policy"
     grep -qs "BEGIN $1" /etc/ufw/before.rules /etc/ufw/before6.rules && echo "touched $1 ufw"
     ufw_marks "$1" iptables ufw-before-input before.rules

@@ -8,9 +8,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-import yaml
 
-TASKS = Path(__file__).resolve().parents[3] / "roles" / "wcs_node" / "tasks" / "ports_preflight.yml"
+PROGRAM = Path(__file__).resolve().parents[3] / "roles" / "wcs_node" / "files" / "ports_firewalld.sh"
 LETS_IN = "public (active)\n  target: default\n  services: ssh\n  ports: \n  sources: \n  rich rules: \n"
 
 FIREWALLD = """#!/bin/sh
@@ -23,12 +22,11 @@ esac
 
 
 def ask(tmp_path, runtime=LETS_IN, permanent=LETS_IN, policies="echo allow-host-ipv6"):
-    script = next(task["ansible.builtin.command"]["stdin"] for task in yaml.safe_load(TASKS.read_text()) if "firewalld that would" in task["name"])
     firewalld = tmp_path / "firewall-cmd"
     firewalld.write_text(FIREWALLD.format(runtime=runtime, permanent=permanent, policies=policies).replace("\\n", "\n"))
     firewalld.chmod(0o755)
     path = f"{tmp_path}:/usr/bin:/bin"
-    return subprocess.run(["sh"], input=script, env={"PATH": path}, text=True, capture_output=True, check=False)
+    return subprocess.run(["sh", "-s", "wcs_node"], input=PROGRAM.read_text(), env={"PATH": path}, text=True, capture_output=True, check=False)
 
 
 def test_what_is_permanent_may_be_reloaded(tmp_path):
@@ -38,8 +36,7 @@ def test_what_is_permanent_may_be_reloaded(tmp_path):
 
 def test_a_firewalld_without_policies_is_refused(tmp_path):
     asked = ask(tmp_path, policies="echo 'usage: unrecognized arguments: --get-policies' >&2; exit 2")
-    assert asked.returncode == 1
-    assert "firewalld is older than 0.9" in asked.stderr
+    assert "firewalld is older than 0.9" in asked.stdout
 
 
 @pytest.mark.parametrize(
@@ -54,8 +51,7 @@ def test_a_firewalld_without_policies_is_refused(tmp_path):
 )
 def test_what_was_let_in_at_run_time_only_is_not_forgotten(tmp_path, change):
     asked = ask(tmp_path, runtime=change)
-    assert asked.returncode == 1
-    assert "firewall-cmd --runtime-to-permanent" in asked.stderr
+    assert "firewall-cmd --runtime-to-permanent" in asked.stdout
 
 
 @pytest.mark.parametrize(
@@ -66,4 +62,4 @@ def test_what_was_let_in_at_run_time_only_is_not_forgotten(tmp_path, change):
     ],
 )
 def test_a_ban_and_an_interface_may_come_and_go(tmp_path, change):
-    assert ask(tmp_path, runtime=change).returncode == 0
+    assert ask(tmp_path, runtime=change).stdout == ""

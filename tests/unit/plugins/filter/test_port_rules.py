@@ -129,7 +129,7 @@ WRONG = {
     "change of no row": ([row("a", 1, "everyone")], {"changes": {"b": ["nobody"]}}, "wcs_node_ports_from: 'b' is no row of wcs_node_ports"),
     "change to nonsense": ([row("a", 1, "everyone")], {"changes": {"a": ["all"]}}, "wcs_node_ports_from, row 'a': from has 'all'"),
     "admins' network": ([row("a", 1, "admins")], {"networks": {"admins": ["10.0.0.5/24"]}}, "wcs_node_admin_networks: 10.0.0.5/24 has host bits"),
-    "balancers' address": ([row("a", 1, "balancers")], {"networks": {"balancers": ["lb"]}}, "wcs_node_balancer_addresses: 'lb' does not"),
+    "balancers' address": ([row("a", 1, "balancers")], {"networks": {"balancers": ["lb"]}}, "wcs_node_balancer_addresses: 'lb' is neither"),
     "one port in two rows": ([row("a", 8080, "everyone"), row("b", "8000-9000", "nobody")], {}, "rows 'b' and 'a' both have port 8080/tcp"),
     "media range over another port": (
         [row("ws", 8080, "everyone"), MEDIA],

@@ -9,7 +9,18 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.webcallserver.balancer.plugins.module_utils._properties import HEADING, MASK, PropertiesError, hidden, load, masked, merge, texts
+from ansible_collections.webcallserver.balancer.plugins.module_utils._properties import (
+    HEADING,
+    MASK,
+    PropertiesError,
+    hidden,
+    load,
+    masked,
+    merge,
+    pending,
+    refuse_foreign,
+    texts,
+)
 from ansible_collections.webcallserver.balancer.tests.unit.java_properties import Malformed, logical_lines, mapping
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -92,10 +103,20 @@ def test_a_mapping_that_no_file_can_hold(properties, message):
 
 
 SECRETS = [
-    "db.password", "PASSWD", "rtsp_pwd", "rest.secret", "auth_token", "tokens", "apiKey", "api_key", "aws.keys[0]", "private.key", "passphrase", "ldap.pass",
-    "credentials",
+    "db.password", "PASSWD", "rtsp_pwd", "rest.secret", "auth_token", "tokens", "apiKey", "api_key", "aws.keys[0]", "private.key", "passphrase",
+    "ldap.pass", "credentials", "keystorePass", "keyStorePass", "keystore.pass", "trustStorePassword", "javax.net.ssl.keyStorePassword", "dbpassword",
+    "DB_PASS", "userPwd", "ADMINPASSWORD", "APIKey", "accesskey", "accessKeyId2.key", "s3SecretKey", "secretkey", "signing-key", "hmacKey",
+    "licence.key", "turn.psk", "jwt", "bearer", "sip.pin", "otp-seed.otp", "authToken", "AUTHTOKEN", "refreshtoken", "clientSecret",
+    "oauth2_client_secret", "credentialsJson", "wss.keystore.password", "wss.cert.password", "password1", "pass2", "rtmp.pass.word", "key.password",
+    "hash.salt", "streamKey", "stream_key", "passcode",
 ]  # fmt: skip
-ORDINARY = ["keep_alive.algorithm", "ws.port", "keyframe_interval", "bypass_proxy", "keystore_type", "passive_mode"]
+ORDINARY = [
+    "keep_alive.algorithm", "ws.port", "keyframe_interval", "bypass_proxy", "keystore_type", "passive_mode", "monkey", "monkeyPatch", "donkeys",
+    "turkey", "hotkey", "keypad", "keyboard", "compass", "passage", "passenger", "passthrough", "bypass", "lowpass", "overpass", "spinner", "pinned",
+    "pipeline.pins", "key_frame_interval", "key.length", "keyAlias", "key_store", "key.usage", "keyExchange", "keyFile", "keystore.path", "keepAlive",
+    "keynote", "whiskey", "hockey", "tokenizer", "secretary", "salted", "opinion", "ws.map_custom_headers", "media_port_from", "cdn_ip", "codecs",
+    "user_agent", "author.name", "compassion", "encompass",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("key", SECRETS)
@@ -113,8 +134,15 @@ def test_what_is_shown_is_text():
     assert hidden({"a": "\ud800é😀", "\udce9": True}) == {"a": "\\ud800é😀", "\\udce9": True}
 
 
-@pytest.mark.parametrize("line", ["url=rtsp://user:hunter2@cam/1", "opts=-Dx=1 -Dstore.password=hunter2", "# old password: hunter2", "#db.password = hunter2",
-                                  "db.secret = hunter2\\\n hunter2", "db.secret hunter2", "! rtsp://u:hunter2@cam", "db\\u002Epassword=hunter2"])  # fmt: skip
+HOLDING_SECRETS = [
+    "url=rtsp://user:hunter2@cam/1", "opts=-Dx=1 -Dstore.password=hunter2", "# old password: hunter2", "#db.password = hunter2",
+    "db.secret = hunter2\\\n hunter2", "db.secret hunter2", "! rtsp://u:hunter2@cam", "db\\u002Epassword=hunter2", "#keystorePass=hunter2",
+    "url=jdbc:x://h/db?user=a&keyStorePass=hunter2", "header=Authorization: Bearer hunter2hunter2", "# eyJhbGciOi.hunter2hunter2",
+    "pem=-----BEGIN RSA PRIVATE KEY----- hunter2",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("line", HOLDING_SECRETS)
 def test_no_secret_is_shown(line):
     data = f"a=1\n{line}\nz=1\n".encode()
     assert b"hunter2" in data
@@ -187,3 +215,60 @@ def test_what_is_written_is_ascii(wanted):
     written = merge(b"", wanted)
     assert written.isascii()
     assert mapping(written) == {key: value for key, value in wanted.items() if value is not None}
+
+
+FOREIGN = {
+    "options of the JVM": (b"-Xmx1024M\n-Djava.net.preferIPv4Stack=true\n", "options of the Java virtual machine (-Xmx1024M)"),
+    "an option behind comments": (b"# heap\n\n  -XX:+UseG1GC\n", "options of the Java virtual machine (-XX)"),
+    "an agent of the JVM": (b"-javaagent:/opt/jmx.jar=7777:/opt/jmx.yml\n", "options of the Java virtual machine (-javaagent)"),
+    "XML": (b'<?xml version="1.0"?>\n<loadbalancer/>\n', "XML"),
+    "XML without a declaration": (b"\n\n<log4j:configuration/>", "XML"),
+    "XML behind a mark": (b"\xef\xbb\xbf<properties>", "XML"),
+    "HTML": (b"<!DOCTYPE html>", "XML"),
+    "JSON": (b' {"ws.port": 8080}', "JSON"),
+    "a list in JSON": (b'[{"a": 1}]', "JSON"),
+    "YAML": (b"---\nws.port: 8080\n", "YAML"),
+    "a keystore": (b"\xfe\xed\xfe\xed\x00\x00\x00\x02", "keystore"),
+    "a keystore of PKCS #12": (b"\x30\x82\x0a\x01\x02", "keystore"),
+    "a certificate": (b"-----BEGIN CERTIFICATE-----\nMIIB", "certificate"),
+    "an archive": (b"PK\x03\x04\x14", "archive"),
+    "a compressed file": (b"\x1f\x8b\x08", "archive"),
+    "a program": (b"\x7fELF\x02", "program"),
+    "a script": (b"#!/bin/sh\nWCS_FD_LIMIT=20000\n", "program"),
+    "UTF-16": ("ws.port=8080\n".encode("utf-16"), "UTF-16"),
+    "UTF-16, the other way round": (b"\xfe\xff" + "ws.port=8080\n".encode("utf-16-be"), "UTF-16"),
+    "UTF-16 without a mark": ("ws.port=8080\n".encode("utf-16-le"), "UTF-16"),
+}
+
+
+@pytest.mark.parametrize(("data", "says"), FOREIGN.values(), ids=FOREIGN)
+def test_what_only_looks_like_properties_is_refused(data, says):
+    with pytest.raises(PropertiesError) as problem:
+        refuse_foreign(data, {})
+    assert says in str(problem.value) and "\n" not in str(problem.value) and str(problem.value).endswith(".")
+
+
+@pytest.mark.parametrize("key", ["-Xmx2048M", "-Djava.net.preferIPv4Stack", "-XX:MaxMetaspaceSize", "-server", "-verbose:gc"])
+def test_an_option_of_the_jvm_is_no_property(key):
+    with pytest.raises(PropertiesError, match=r"belongs into conf/wcs-core\.properties"):
+        refuse_foreign(b"a=1\n", {"ws.port": "8080", key: "true"})
+
+
+@pytest.mark.parametrize("nasty", CORPUS, ids=lambda nasty: nasty["name"])
+def test_what_is_properties_is_not_refused(nasty):
+    refuse_foreign(nasty["before"].encode("latin-1"), texts(nasty["wanted"]))
+
+
+@pytest.mark.parametrize(
+    ("started_on", "keys"),
+    [
+        (b"a=1\nb=2\n", []),
+        (b"b : 2\na=0\na\\\n = 1\nz=9\n", []),
+        (b"a=1\nb=3\n", ["b"]),
+        (b"b=2\n", ["a"]),
+        (b"a=1\nb=2\ngone=\n", ["gone"]),
+        (None, ["a", "b", "gone"]),
+    ],
+)
+def test_what_a_server_has_not_read(started_on, keys):
+    assert pending(None if started_on is None else load(started_on), {"a": "1", "b": "2", "gone": None}) == keys

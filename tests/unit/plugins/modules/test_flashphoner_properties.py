@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,12 @@ def test_check_mode_predicts_the_run_and_a_second_run_changes_nothing(run, file,
             {"a": 1, "b": ["hunter2"]},
             "{path}: the value wanted for b is a list: give text, a number or a boolean, or null to remove the key.",
         ),
+        (
+            "flashphoner.properties",
+            b"-Xmx1024M\n-Djava.net.preferIPv4Stack=true\n",
+            {"-Xmx2048M": ""},
+            "{path}: this holds options of the Java virtual machine (-Xmx1024M), one a line, and no properties: edit it with ansible.builtin.lineinfile.",
+        ),
         ("flashphoner.properties", CONTENT, {"": "x"}, "{path}: one of the wanted properties has an empty name."),
     ],
 )
@@ -172,6 +179,70 @@ def test_secrets_are_neither_shown_nor_logged(run, file, monkeypatch, check):
     assert f"db.password={MASK}" in before
     assert {f"db.password={MASK} (changed)", f"api.key={MASK} (changed)", f"cam={MASK} (changed)", "ws.port =8181"} <= set(after)
     assert result["invocation"]["module_args"]["properties"] == {"ws.port": 8181, "db.password": MASK, "api.key": MASK, "cam": MASK}
+
+
+SYSTEMCTL = """#!/bin/sh
+printf 'ActiveState={state}\\nInvocationID={invocation}\\nInactiveExitTimestampMonotonic={started}\\n'
+"""
+
+
+@pytest.fixture(name="server")
+def fixture_server(file, tmp_path, monkeypatch):
+    """A server that was started on the file an hour ago; server(...) says otherwise, or starts it anew."""
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=":")
+    (tmp_path / "bin").mkdir()
+    record = tmp_path / "run" / "started-on"
+
+    def server(state="active", invocation="f00", started=-3600, copied=None):
+        command = tmp_path / "bin" / "systemctl"
+        microseconds = int((time.clock_gettime(time.CLOCK_MONOTONIC) + started) * 1e6)
+        command.write_text(SYSTEMCTL.format(state=state, invocation=invocation, started=microseconds))
+        command.chmod(0o755)
+        if copied is not None:
+            record.parent.mkdir(exist_ok=True)
+            record.write_bytes(copied)
+        return {"path": str(file), "service": "webcallserver", "started_on": str(record), "properties": {"ws.port": 8181, "gone": None}}
+
+    return server
+
+
+def test_what_the_server_was_started_on_decides(run, file, server):
+    options = server(copied=b"# f00\n" + CONTENT)
+    assert run(**options)["pending_keys"] == ["ws.port"]
+    # An interrupted run: the file is right, the server is not
+    again = run(**options)
+    assert (again["changed"], again["changed_keys"], again["pending_keys"]) == (False, [], ["ws.port"])
+    # Set back by hand, and asked for no more
+    file.write_bytes(CONTENT)
+    assert run(**options | {"properties": {"ws.port": 8080}})["pending_keys"] == []
+    # Restarted by hand
+    file.write_bytes(b"ws.port \\\n : 8181\n")
+    assert run(**server(invocation="f01", copied=b"# f01\n" + file.read_bytes()))["pending_keys"] == []
+
+
+def test_without_a_copy_the_times_decide(run, file, server, tmp_path):
+    # Started a second ago: the file is older, so that it is what the server was started on
+    time.sleep(0.05)
+    options = server(started=-0.01)
+    predicted = run(check=True, **options)
+    assert predicted["pending_keys"] == ["ws.port"] and not (tmp_path / "run").exists()
+    assert run(**options)["pending_keys"] == ["ws.port"]
+    assert (tmp_path / "run" / "started-on").read_bytes() == b"# f00\n" + CONTENT
+    assert [(tmp_path / "run" / name).stat().st_mode & 0o777 for name in ("", "started-on")] == [0o700, 0o600]
+    assert run(**options | {"properties": {"ws.port": 8080}})["pending_keys"] == []
+    # A copy of another start counts for nothing, and the file has changed since this one
+    file.write_bytes(CONTENT)
+    assert run(**server(invocation="f02"))["pending_keys"] == ["ws.port", "gone"]
+
+
+@pytest.mark.parametrize("state", ["inactive", "failed", "deactivating"])
+def test_a_server_that_does_not_run_has_nothing_to_be_restarted_for(run, server, state):
+    result = run(**server(state=state))
+    assert (result["active"], result["pending_keys"], result["changed_keys"]) == (False, [], ["ws.port"])
+
+
+def test_what_the_file_means_is_returned_without_secrets(run, file):
+    assert run(path=str(file), properties={"new": 1})["effective"] == {"ws.port": "8080", "db.password": MASK, "new": "1"}
 
 
 def test_the_examples_do_what_they_say(file, tmp_path):

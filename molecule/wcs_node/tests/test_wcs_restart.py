@@ -1,0 +1,183 @@
+# Copyright (c) 2026 webcallserver.balancer contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""WCS is restarted for what it runs on, one node at a time, and for nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import socket
+import threading
+import time
+
+import pytest
+import wcs_client
+from fleet import recap
+
+NODES = ("node11", "node12", "node13", "node14", "node-redhat", "node-redhat10")
+CONVERGE = "molecule/wcs_node/converge.yml"
+PROPERTIES = "/usr/local/FlashphonerWebCallServer/conf/flashphoner.properties"
+SLOW = "/etc/systemd/system/webcallserver.service.d/slow.conf"
+
+
+def converge(fleet, *arguments, **variables):
+    result = fleet.play(CONVERGE, "--extra-vars", json.dumps(variables), *arguments)
+    assert result.returncode == 0, result.stdout
+    return result.stdout
+
+
+def started(fleet, node):
+    return fleet.run(node, "systemctl show --property=InvocationID --value webcallserver").strip()
+
+
+@pytest.fixture
+def clean(fleet):
+    """Leaves the nodes as the role would have them."""
+    yield
+    converge(fleet)
+
+
+class Watch:
+    """Which nodes do not answer on the port of WebSockets, and how many of them at a time."""
+
+    def __init__(self, fleet):
+        self.addresses = {node: fleet.address(node) for node in NODES}
+        self.down, self.most, self.over = set(), 0, threading.Event()
+        self.thread = threading.Thread(target=self.watch)
+
+    def answers(self, address):
+        try:
+            socket.create_connection((address, 8080), timeout=1).close()
+        except OSError:
+            return False
+        return True
+
+    def watch(self):
+        while not self.over.is_set():
+            silent = {node for node, address in self.addresses.items() if not self.answers(address)}
+            self.down |= silent
+            self.most = max(self.most, len(silent))
+            time.sleep(0.2)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_exception):
+        self.over.set()
+        self.thread.join()
+
+
+@pytest.mark.parametrize(("strategy", "delay"), [("linear", 20), ("free", 5)])
+def test_a_slow_wcs_is_waited_for_before_the_next_is_restarted(fleet, strategy, delay, clean, monkeypatch):
+    """Seconds to listen, sessions on every node: one node is down at a time, each once, and each session is cut once."""
+    monkeypatch.setenv("ANSIBLE_STRATEGY", strategy)
+    for node in NODES:
+        fleet.run(node, f"mkdir -p $(dirname {SLOW}) && printf '[Service]\\nEnvironment=WCS_STANDIN_DELAY={delay}\\n' >{SLOW} && systemctl daemon-reload")
+    before = {node: started(fleet, node) for node in NODES}
+    ended = []
+
+    async def hold(node, over):
+        async with wcs_client.connect(f"ws://{fleet.address(node)}:8080") as session:
+            with contextlib.suppress(Exception):
+                while not over.is_set():
+                    await asyncio.sleep(0.5)
+                    await session.publish(f"held{time.monotonic()}")
+            ended.append(node)
+
+    async def run(watch):
+        over = asyncio.Event()
+        sessions = [asyncio.ensure_future(hold(node, over)) for node in NODES for _session in range(2)]
+        await asyncio.sleep(2)
+        output = await asyncio.get_running_loop().run_in_executor(None, lambda: converge(fleet, wcs_node_properties={"user_agent": f"Of/{strategy}"}))
+        over.set()
+        await asyncio.gather(*sessions, return_exceptions=True)
+        return output
+
+    try:
+        with Watch(fleet) as watch:
+            output = asyncio.run(run(watch))
+    finally:
+        for node in NODES:
+            fleet.run(node, f"rm -f {SLOW} && systemctl daemon-reload")
+    assert watch.down == set(NODES)
+    assert watch.most == 1
+    assert all(started(fleet, node) != before[node] for node in NODES)
+    assert "RETRYING" not in output
+
+
+def test_what_an_interrupted_run_wrote_is_taken_up(fleet, clean):
+    fleet.run("node12", f"sed -i 's/^ws.ip_forward_header.*/ws.ip_forward_header=X-Other/' {PROPERTIES} && systemctl restart webcallserver")
+    restarted = started(fleet, "node12")
+    fleet.run("node12", f"sed -i 's/^ws.ip_forward_header.*/ws.ip_forward_header = X-Client-IP/' {PROPERTIES}")
+    foretold = converge(fleet, "--limit", "node12", "--check")
+    assert recap(foretold)["node12"]["changed"] == 1
+    assert started(fleet, "node12") == restarted
+    converge(fleet, "--limit", "node12")
+    assert started(fleet, "node12") != restarted
+
+
+def test_a_value_that_was_set_back_needs_no_restart(fleet, clean):
+    before = started(fleet, "node12")
+    fleet.run("node12", f"sed -i 's/^ws.ip_forward_header.*/ws.ip_forward_header=X-Other/' {PROPERTIES}")
+    converge(fleet, "--limit", "node12")
+    assert started(fleet, "node12") == before
+
+
+def test_a_restart_by_hand_is_as_good(fleet, clean):
+    output = converge(fleet, "--limit", "node12", wcs_node_restart=False, wcs_node_properties={"user_agent": "Of/hand"})
+    assert "still runs on other values of user_agent" in output
+    # Every run says so
+    assert "still runs on other values of user_agent" in converge(
+        fleet, "--limit", "node12", wcs_node_restart=False, wcs_node_properties={"user_agent": "Of/hand"}
+    )
+    fleet.run("node12", "systemctl restart webcallserver")
+    by_hand = started(fleet, "node12")
+    assert "still runs" not in converge(fleet, "--limit", "node12", wcs_node_properties={"user_agent": "Of/hand"})
+    assert started(fleet, "node12") == by_hand
+
+
+def test_a_stopped_wcs_stays_stopped(fleet, clean):
+    fleet.run("node12", "systemctl stop webcallserver")
+    try:
+        output = converge(fleet, "--limit", "node12", wcs_node_properties={"user_agent": "Of/stopped"})
+        assert "does not run on node12, and is not started here" in output
+        assert fleet.run("node12", "systemctl show --property=ActiveState --value webcallserver").strip() == "inactive"
+    finally:
+        fleet.run("node12", "systemctl start webcallserver")
+
+
+def test_a_wcs_that_does_not_come_back_ends_the_run(fleet, clean):
+    before = {node: started(fleet, node) for node in NODES}
+    fleet.run("node11", f"printf '[Service]\\nEnvironment=WCS_STANDIN_DELAY=3600\\n' >{SLOW} && systemctl daemon-reload")
+    try:
+        variables = {"wcs_node_properties": {"user_agent": "Of/never"}, "wcs_node_restart_seconds": 5}
+        result = fleet.play(CONVERGE, "--extra-vars", json.dumps(variables))
+    finally:
+        fleet.run("node11", f"rm -f {SLOW} && systemctl daemon-reload && systemctl restart webcallserver")
+    assert result.returncode != 0
+    assert "This node is not back after 5 s: port 8080 does not answer" in result.stdout
+    assert "was not touched, since node11, whose turn came before, has failed." in result.stdout
+    assert {node: started(fleet, node) for node in NODES if node != "node11"} == {node: before[node] for node in NODES if node != "node11"}
+
+
+TRAPS = {
+    "a link to a file of root's": "ln -s /etc/shadow {}",
+    "a FIFO": "mkfifo {}",
+    "a directory": "mkdir {}",
+    "a huge file": "truncate -s 1T {}",
+}
+
+
+@pytest.mark.parametrize("trap", TRAPS.values(), ids=TRAPS)
+def test_the_user_of_wcs_leads_root_nowhere(fleet, trap):
+    fleet.run("node12", f"mv {PROPERTIES} {PROPERTIES}.aside && su -s /bin/sh flashphoner -c '{trap.format(PROPERTIES)}'")
+    shadow = fleet.run("node12", "sha256sum /etc/shadow")
+    try:
+        result = fleet.play(CONVERGE, "--limit", "node12", "--diff")
+    finally:
+        fleet.run("node12", f"rm -rf {PROPERTIES} && mv {PROPERTIES}.aside {PROPERTIES}")
+    assert result.returncode != 0
+    assert f"{PROPERTIES} " in result.stdout and "root:" not in result.stdout
+    assert fleet.run("node12", "sha256sum /etc/shadow") == shadow

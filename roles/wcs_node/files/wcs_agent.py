@@ -307,6 +307,7 @@ class Line:
 
     def __init__(self, address: str, port: int, timeout: float):
         self._deadline = time.monotonic() + timeout
+        self._reads = 0
         self._socket = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
         self._socket.setblocking(False)
         try:
@@ -321,6 +322,13 @@ class Line:
 
     def __exit__(self, *_exception: object) -> None:
         self._socket.close()
+
+    def connected(self) -> bool:
+        """Say whether data can be sent without a wait."""
+        if self._failed or not self._poll(select.POLLOUT, 0):
+            return False
+        self._failed = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        return not self._failed
 
     def send(self, data: bytes) -> None:
         """Send a request, which is short; waits for the connection."""
@@ -342,18 +350,22 @@ class Line:
             return self.receive()
         except OSError as error:
             raise StatisticsError(_why(error)) from None
-        if 0 < len(data) < 4096:
+        self._reads += 1
+        if self._reads > 16 and 0 < len(data) < 4096:
             time.sleep(0.002)  # who sends byte by byte is not read byte by byte
         return data
 
     def _wait(self, event: int) -> None:
         if self._failed:
             return
+        left = self._deadline - time.monotonic()
+        if left <= 0 or not self._poll(event, math.ceil(left * 1000)):
+            raise StatisticsError("timed out")
+
+    def _poll(self, event: int, milliseconds: int) -> list[tuple[int, int]]:
         poll = select.poll()
         poll.register(self._socket, event)
-        left = self._deadline - time.monotonic()
-        if left <= 0 or not poll.poll(math.ceil(left * 1000)):
-            raise StatisticsError("timed out")
+        return poll.poll(milliseconds)
 
 
 def _why(error: OSError) -> str:
@@ -391,33 +403,45 @@ class Handshake:
     def __init__(self, address: str, port: int, timeout: float):
         self._port = port
         self._line: Line | None = None
+        self._asked = False
+        self._problem = ""
         try:
             self._line = Line(address, port, timeout)
+            if self._line.connected():  # as on this host; otherwise when it is looked at
+                self._ask(self._line)
         except OSError as error:
             self._problem = _why(error)
+        except StatisticsError as error:
+            self._problem = str(error)
 
     def outcome(self) -> str:
         """Return why nobody can be served there, empty when WCS answers: a client that it refuses (4xx) has been answered too."""
-        if self._line is None:
+        status = ""
+        if self._line:
+            with self._line as line:
+                try:
+                    status = "" if self._problem else self._answer(line)
+                except StatisticsError as error:
+                    self._problem = str(error)
+        if self._problem:
             return f"port {self._port}: {self._problem}"
-        with self._line as line:
-            try:
-                status = self._shake(line)
-            except StatisticsError as error:
-                return f"port {self._port}: {error}"
         return f"port {self._port}: HTTP status {status}" if status.startswith("5") else ""
 
-    @staticmethod
-    def _shake(line: Line) -> str:
+    def _ask(self, line: Line) -> None:
         import binascii
 
         key = binascii.b2a_base64(os.urandom(16), newline=False).decode("ascii")
+        self._asked = True
         line.send(
             (
                 f"GET / HTTP/1.1\r\nHost: {line.host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
                 f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\nUser-Agent: wcs-agent\r\n\r\n"
             ).encode("ascii")
         )
+
+    def _answer(self, line: Line) -> str:
+        if not self._asked:
+            self._ask(line)
         answer = Answer()
         while not answer.status:
             data = line.receive()

@@ -1728,7 +1728,7 @@ def answer_inetd() -> None:
         if settings is None:
             send(connection.detach(), b"\n")  # nothing is known: an empty line changes nothing in HAProxy
             return
-        with Locked(STATE_DIRECTORY, settings.statistics.timeout + 0.5) as alone:
+        with Locked(STATE_DIRECTORY, settings.statistics.timeout + 2) as alone:
             agent = Agent(settings, STATE_DIRECTORY, log)
             agent.load(announced=True)
             agent.warm_up()

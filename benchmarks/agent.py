@@ -206,7 +206,9 @@ def start_all(directory, page) -> list:
     place.mkdir()
     shutil.copy(AGENT, place)
     (place / "agent.json").write_text(
-        json.dumps({"port": port, "limits": {"publishers": 100, "band-in": 10**6, "cpu": 101}, "statistics": {"port": page.port}})
+        json.dumps(
+            {"port": port, "limits": {"publishers": 100, "band-in": 10**6, "cpu": 101}, "statistics": {"port": page.port}, "websocket": {"port": page.port}}
+        )
     )
     main = f"import sys; sys.path.insert(0, {str(place)!r}); import wcs_agent; sys.exit(wcs_agent.main(sys.argv[1:]))"
     command = [PYTHON, "-I", "-S", "-c", main]

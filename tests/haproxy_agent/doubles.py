@@ -218,10 +218,13 @@ class Script:
 
     def __init__(self):
         self.values, self.error = {"cpu": 1.0}, ""
-        self.memory, self.statistics, self.problems, self.interface = {}, {}, [], "eth0"
+        self.memory, self.problems, self.interface = {}, [], "eth0"
 
     def read(self):
         return agent.Reading(self.values, time.monotonic(), self.error)
+
+    def statistics(self):
+        return {}
 
 
 class RealAgent:

@@ -4,8 +4,8 @@
 """HAProxy agent of a Web Call Server node: measure -> decide -> reply.
 
 The main thread measures once a second and publishes the reply. Serving threads send it to whoever connects, after a look at its age, and never wait
-for a client. Everything comes from /proc, the cgroup files and one bounded HTTP request, so the standard library is enough; what would cost memory or
-start-up time in it (argparse, datetime, http.client, logging) is left out or imported by the command that needs it.
+for a client. The machine is measured with psutil, control groups from their files, WCS by two bounded requests. What would cost memory or start-up time
+in the standard library (argparse, datetime, http.client, logging, typing) is left out or imported by the command that needs it.
 """
 
 from __future__ import annotations
@@ -18,21 +18,47 @@ import re
 import select
 import signal
 import socket
+import stat
 import sys
 import threading
 import time
 from collections import namedtuple
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from types import ModuleType
+    from typing import Any, NamedTuple
+else:
+
+    class _Fields(type):
+        def __new__(cls, name, bases, body):
+            fields = body["__annotations__"]
+            return namedtuple(name, fields, defaults=[body[field] for field in fields if field in body])
+
+    NamedTuple = type.__new__(_Fields, "NamedTuple", (), {})  # as typing's, which would be half a megabyte
+
+
 SETTINGS = os.environ.get("CONFIGURATION_DIRECTORY", "/etc/wcs-agent") + "/agent.json"
 STATE_DIRECTORY = os.environ.get("STATE_DIRECTORY", "/var/lib/wcs-agent")
-STATUS_SOCKET = os.environ.get("RUNTIME_DIRECTORY", "/run/wcs-agent") + "/status.sock"
+RUNTIME_DIRECTORY = os.environ.get("RUNTIME_DIRECTORY", "/run/wcs-agent")
+STATUS_SOCKET = RUNTIME_DIRECTORY + "/status.sock"  # for everybody on this host
+ADMIN_SOCKET = RUNTIME_DIRECTORY + "/admin.sock"  # for root, who is told however many ask at the other
+IN_FORCE = RUNTIME_DIRECTORY + "/in-force"
+LOADED = (os.path.abspath(__file__), "/usr/local/bin/wcs-agent", "/etc/systemd/system/wcs-agent.service")
 
 INTERVAL = 1.0  # seconds from one measurement to the next
 STALE_SECONDS = 3.0  # a reply older than this is not sent any more
 SMOOTHING_SECONDS = 5.0  # time constant for rates; counts are never smoothed
 RISE = 10  # a graded weight climbs by so many points a sample at most, and falls at once
-PAGE_BYTES = 256 * 1024
-HEAD_BYTES = 8 * 1024
+WEBSOCKET_SECONDS = 3.0  # a WebSocket is tried so often, and at every sample once one has failed
+WEBSOCKET_MISSES = 2  # so many in a row take the node out
+HEAD_BYTES = 8 * 1024  # of an HTTP answer
+KEPT_BYTES = 64 * 1024  # of the statistics page, at its beginning and at its end
+PAGE_BYTES = 16 * 1024 * 1024  # what stands behind them is not read
+CHUNKS = 8192  # lines about pieces, two for each
+STATUS_BYTES = 128 * 1024  # fits the buffer of a socket, so that nobody is waited for
+FILE_BYTES = 256 * 1024
 REASON_CHARS = 100  # HAProxy cuts the whole description at about 127
 ADDRESSES = 256  # how many polling addresses are remembered
 
@@ -41,127 +67,447 @@ ADDRESSES = 256  # how many polling addresses are remembered
 
 
 class StatisticsError(Exception):
-    """The statistics page cannot be read; the text says why."""
+    """WCS does not answer as it should; the text says how."""
 
 
-_HEADER = re.compile(r"-+\s*([A-Za-z]+)")
-_INTEGER = re.compile(r"-?[0-9]{1,15}\Z")
-_DECIMAL = re.compile(r"-?[0-9]{1,15}\.[0-9]{1,9}\Z")
-_PER_STREAM = re.compile(r"([^\s;,]+)/(-?[0-9]{1,15})(?![0-9])")
-_PER_STREAM_KEYS = frozenset({"streams_viewers", "streams_synchronization"})
+class Page(NamedTuple):
+    """A statistics page: its beginning and its end. `whole` says that they are all of it; otherwise the end begins with a new line."""
+
+    beginning: bytes
+    end: bytes = b""
+    whole: bool = True
 
 
-def parse_statistics(text: str) -> dict:
-    """Return the page as {section: {key: int | float | str | {stream: int}}}; what does not look like statistics is left out."""
-    sections: dict = {}
+PUBLISHERS = ("streams_webrtc_in", "streams_rtmp_in", "streams_rtsp_in", "streams_rtmfp_in")
+SUBSCRIBERS = ("streams_webrtc_out", "streams_rtmp_out", "streams_rtsp_out", "streams_rtmfp_out")
+WEBSOCKET_VIEWERS = ("streams_websocket_out",)
+HLS = ("streams_hls",)
+MEDIA_PORTS = ("ports_media_free", "ports_media_busy", "ports_media_quarantine")
+COUNTERS = frozenset(PUBLISHERS + SUBSCRIBERS + WEBSOCKET_VIEWERS + HLS + MEDIA_PORTS)
+_COUNTERS = frozenset(key.encode("ascii") for key in COUNTERS)
+# Of the counters these stand behind the names of streams, all others before them
+BEHIND_NAMES = frozenset({"streams_rtsp_in", "streams_rtsp_out"})
+NAMES = re.compile(rb"^[ \t]*streams_(?:viewers|synchronization)[ \t]*=", re.MULTILINE)
+_LINE = re.compile(rb"^[ \t]*(?:-+[ \t]*([A-Za-z]{0,40})[^\n]*|([A-Za-z_][A-Za-z0-9_]{0,99})[ \t]*=[ \t]*([^ \t\n]{0,60}))", re.MULTILINE)
+_INTEGER = re.compile(r"-?[0-9]{1,19}\Z", re.ASCII)
+_DECIMAL = re.compile(r"-?[0-9]{1,19}(?:\.[0-9]{1,30})?(?:E[+-]?[0-9]{1,3})?\Z", re.ASCII)
+
+
+def java_number(text: str) -> float | None:
+    """Return a number as Java prints it, such as 12, 0.5, 7.5E-4; None for any other text, and for NaN and Infinity, which count nothing."""
+    if _INTEGER.match(text):
+        return int(text)
+    value = float(text) if _DECIMAL.match(text) else math.inf
+    return value if math.isfinite(value) else None
+
+
+def read_counters(page: Page, keys: Sequence[str] = ()) -> dict[str, float]:
+    """Return the counters of the page and those of `keys`, which may be in any section; what is negative or no number is left out.
+
+    A client chooses the names of streams, which may hold any character, a new line included. So what stands before the names is taken where it comes
+    first and in its own section, and what stands behind them where it comes last; what has its place before them does not count behind them.
+    """
+    names = NAMES.search(page.beginning)
+    trusted = page.beginning[: names.start()] if names else page.beginning
+    found: dict[str, float | None] = {}
+    section = b""
+    for header, name, value in _LINE.findall(trusted):
+        if not name:
+            section = header.lower()
+        elif name in _COUNTERS or name.decode("ascii") in keys:
+            key = name.decode("ascii")
+            if key in keys or section in (b"", b"port" if key in MEDIA_PORTS else b"stream"):
+                found.setdefault(key, _as_number(value))
+    documented = any(key in found for key in PUBLISHERS + SUBSCRIBERS + HLS)
+    behind = sorted({*keys, *(BEHIND_NAMES if documented else COUNTERS)}.difference(found))
+    rest = page.beginning[len(trusted) :] + page.end if page.whole else page.end
+    pattern = r"^[ \t]*({})[ \t]*=[ \t]*([^ \t\n]{{0,60}})".format("|".join(behind))
+    last = dict(re.findall(pattern.encode("ascii"), rest, re.MULTILINE)) if behind else {}
+    found.update((name.decode("ascii"), _as_number(value)) for name, value in last.items())
+    return {key: value for key, value in found.items() if value is not None and value >= 0}
+
+
+def _as_number(word: bytes) -> float | None:
+    return java_number((word[:-1] if word.endswith(b"\r") else word).decode("latin-1"))
+
+
+def count(counters: dict[str, float], websocket_viewers: bool = False) -> dict[str, float | None]:
+    """Return what the statistics page says about the limits; None for what it does not say."""
+
+    def total(keys: Iterable[str]) -> float | None:
+        known = [counters[key] for key in keys if key in counters]
+        return sum(known) if known else None
+
+    counts = {
+        "publishers": total(PUBLISHERS),
+        "subscribers": total(SUBSCRIBERS + (WEBSOCKET_VIEWERS if websocket_viewers else ())),
+        "hls": total(HLS),
+    }
+    if all(value is None for value in counts.values()):
+        raise StatisticsError("no stream counters in it")
+    return {**counts, "media-ports-free": total(MEDIA_PORTS[:1]), "media-ports": total(MEDIA_PORTS)}
+
+
+SHOWN_LINES, SHOWN_STREAMS, SHOWN_CHARS = 500, 200, 200
+
+
+def parse_statistics(text: str) -> dict[str, dict[str, Any]]:
+    """Return the page as {section: {key: int | float | str | {stream: int}}}, for people; what does not look like statistics is left out.
+
+    Nothing is decided by it: it is made when somebody asks, of a bounded number of lines.
+    """
+    sections: dict[str, dict[str, Any]] = {}
     section = ""
-    for line in text.splitlines():
-        line = line.strip()
+    for line in text.split("\n", SHOWN_LINES)[:SHOWN_LINES]:
+        line = line.strip(" \t\r")
         if line.startswith("-"):
-            header = _HEADER.match(line)
+            header = re.match(r"-+[ \t]*([A-Za-z]{0,40})", line)
             section = header.group(1).lower() if header else ""
             continue
         key, equals, value = line.partition("=")
-        key = key.strip()
-        if equals and key.isidentifier():
-            sections.setdefault(section, {})[key] = _typed(key, value)
+        key = key.rstrip(" \t")
+        if equals and key.isidentifier() and len(key) < SHOWN_CHARS:
+            sections.setdefault(section, {}).setdefault(key, _typed(key, value.lstrip(" \t")))
     return sections
 
 
-def _typed(key: str, value: str):
-    if key in _PER_STREAM_KEYS:
-        return {stream: int(number) for stream, number in _PER_STREAM.findall(value)}
-    first = (value.split(None, 1) or [""])[0]
-    if _INTEGER.match(first):
-        return int(first)
-    if _DECIMAL.match(first):
-        return float(first)
-    return value.strip()
+def _typed(key: str, value: str) -> Any:
+    if key in ("streams_viewers", "streams_synchronization"):
+        viewed = (stream.rpartition("/") for stream in re.split("[;,]", value[:KEPT_BYTES], maxsplit=SHOWN_STREAMS)[:SHOWN_STREAMS])
+        numbers = ((name.strip(" \t"), number.split(" ", 1)[0]) for name, _slash, number in viewed)
+        return {name[:SHOWN_CHARS]: int(number) for name, number in numbers if name and _INTEGER.match(number)}
+    number = java_number(re.split("[ \t]", value, maxsplit=1)[0])
+    return value[:SHOWN_CHARS] if number is None else number
 
 
-def number(statistics: dict, key: str):
-    """Return a counter of the page from whatever section it is in; None when it is absent, not a number, or negative."""
-    for section in statistics.values():
-        value = section.get(key)
-        if isinstance(value, (int, float)) and value >= 0:
-            return value
-    return None
+# --- Asking WCS ----------------------------------------------------------------------------------------------------------------------------------
 
 
-def total(statistics: dict, keys):
-    """Return the sum of the counters that are there, None when none is."""
-    known = [value for value in (number(statistics, key) for key in keys) if value is not None]
-    return sum(known) if known else None
+class Answer:
+    """An HTTP answer, taken as it arrives: linear in its length, and bounded in what is kept of it."""
+
+    def __init__(self) -> None:
+        self.status = ""  # the three digits, once the head is complete
+        self.complete = False
+        self._head = bytearray()
+        self._beginning = bytearray()
+        self._end = bytearray()
+        self._size = 0
+        self._gap = False
+        self._left: int | None = None  # bytes to come, of the body or of the chunk; None when the end of the connection is the end
+        self._chunked = False
+        self._chunks = 0
+        self._line = bytearray()  # of a chunk's size
+
+    @property
+    def long(self) -> bool:
+        """Whether more of the body has come than its beginning."""
+        return self._gap or len(self._beginning) == KEPT_BYTES
+
+    def page(self) -> Page:
+        """Return what was kept of the body."""
+        end = bytes(self._end[-KEPT_BYTES:])
+        if not self._gap and len(self._end) <= KEPT_BYTES:
+            return Page(bytes(self._beginning), end)
+        return Page(bytes(self._beginning), end[end.find(b"\n") + 1 :], whole=False)
+
+    def feed(self, data: bytes) -> None:
+        """Take the next part of the answer; it is complete when `complete` says so, and its body never longer than PAGE_BYTES."""
+        if not self.status:
+            searched = max(0, len(self._head) - 3)
+            self._head += data
+            end = self._head.find(b"\r\n\r\n", searched)
+            if end < 0 or end > HEAD_BYTES:
+                if len(self._head) > HEAD_BYTES:
+                    raise StatisticsError("not HTTP")
+                return
+            data = bytes(self._head[end + 4 :])
+            self.status, self._left, self._chunked = read_head(bytes(self._head[:end]))
+            if self._chunked:
+                self._left = 0
+        if self._chunked:
+            self._take_chunks(data)
+        elif self._left is None:
+            self._keep(data)
+        else:
+            self._keep(data[: self._left])
+            self._left -= min(self._left, len(data))
+            self.complete = self._left == 0
+
+    def end(self) -> None:
+        """Say that the connection has ended; refuses what was cut short."""
+        if not self.status:
+            raise StatisticsError("not HTTP" if self._head else "no answer")
+        if not self.complete and (self._chunked or self._left is not None):
+            raise StatisticsError("cut short")
+        self.complete = True
+
+    def _take_chunks(self, data: bytes) -> None:
+        position = 0
+        while position < len(data) and not self.complete:
+            if self._left:
+                part = data[position : position + self._left]
+                self._keep(part)
+                self._left -= len(part)
+                position += len(part)
+                continue
+            end = data.find(b"\n", position)
+            self._line += data[position : end + 1 if end >= 0 else len(data)]
+            if len(self._line) > HEAD_BYTES:
+                raise StatisticsError("cut short")
+            if end < 0:
+                return
+            position = end + 1
+            size = bytes(self._line).split(b";", 1)[0].strip()
+            self._line.clear()
+            self._chunks += 1
+            if self._chunks > CHUNKS:
+                raise StatisticsError("in too many pieces")
+            if not size and self._chunks > 1:
+                continue  # the end of the chunk before
+            if not re.match(rb"[0-9A-Fa-f]{1,8}\Z", size):
+                raise StatisticsError("cut short")
+            self._left = int(size, 16)
+            self.complete = self._left == 0
+
+    def _keep(self, data: bytes) -> None:
+        self._size += len(data)
+        room = KEPT_BYTES - len(self._beginning)
+        self._beginning += data[:room]
+        self._end += data[room:]
+        if len(self._end) > 4 * KEPT_BYTES:
+            del self._end[:-KEPT_BYTES]
+            self._gap = True
+        if self._size > PAGE_BYTES:  # its end, if it has one, is not waited for
+            self._end.clear()
+            self._gap = self.complete = True
 
 
-def fetch(address: str, port: int, path: str, timeout: float) -> str:
-    """Return the body of an HTTP page, in at most `timeout` seconds and PAGE_BYTES."""
-    deadline = time.monotonic() + timeout
-    host = f"[{address}]" if ":" in address else address
-    request = f"GET {path} HTTP/1.0\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n".encode("ascii")
-    received = bytearray()
-    body, length, chunked = -1, None, False
-    try:
-        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as connection:
-            connection.settimeout(timeout)
-            connection.connect((address, port))
-            connection.sendall(request)
-            while True:
-                left = deadline - time.monotonic()
-                if left <= 0:
-                    raise StatisticsError("timed out")
-                connection.settimeout(left)
-                data = connection.recv(65536)
-                received += data
-                if body < 0:
-                    end = received.find(b"\r\n\r\n")
-                    if end >= 0:
-                        body = end + 4
-                        length, chunked = _read_head(bytes(received[:end]))
-                    elif len(received) > HEAD_BYTES:
-                        raise StatisticsError("not HTTP")
-                if len(received) > PAGE_BYTES:
-                    raise StatisticsError(f"larger than {PAGE_BYTES // 1024} KiB")
-                # A server may keep the connection open whatever it is asked, so its length counts, not the end of the connection.
-                if not data or (body >= 0 and ((length is not None and len(received) - body >= length) or (chunked and received.endswith(b"0\r\n\r\n")))):
-                    break
-    except socket.timeout:
-        raise StatisticsError("timed out") from None
-    except ConnectionRefusedError:
-        raise StatisticsError("connection refused") from None
-    except OSError as error:
-        raise StatisticsError((error.strerror or "connection failed").lower()) from None
-    if body < 0:
-        raise StatisticsError("no answer" if not received else "not HTTP")
-    page = bytes(received[body:])
-    if length is not None and len(page) < length:
-        raise StatisticsError("cut short")
-    return (_joined(page) if chunked else page).decode("utf-8", "replace")
-
-
-def _read_head(head: bytes):
+def read_head(head: bytes) -> tuple[str, int | None, bool]:
+    """Return the status, the length of the body (None when the head does not tell) and whether it comes in chunks."""
     lines = head.split(b"\r\n")
-    status = re.match(rb"HTTP/1\.[01] ([0-9]{3})", lines[0])
+    status = re.match(rb"HTTP/1\.[01] ([1-5][0-9]{2})(?![0-9])", lines[0])
     if not status:
         raise StatisticsError("not HTTP")
-    if status.group(1) != b"200":
-        raise StatisticsError(f"HTTP status {status.group(1).decode('ascii')}")
-    fields = {name.strip().lower(): value.strip().lower() for name, _colon, value in (line.partition(b":") for line in lines[1:])}
-    length = fields.get(b"content-length", b"")
-    return int(length) if re.match(rb"[0-9]{1,9}\Z", length) else None, fields.get(b"transfer-encoding") == b"chunked"
+    length: int | None = None
+    chunked = False
+    for name, _colon, value in (line.partition(b":") for line in lines[1:]):
+        if name.lower() == b"content-length":
+            digits = value.strip(b" \t")
+            if not re.match(rb"[0-9]{1,18}\Z", digits) or length not in (None, int(digits)):
+                raise StatisticsError("not HTTP")
+            length = int(digits)
+        elif name.lower() == b"transfer-encoding":
+            chunked = value.strip(b" \t").lower() == b"chunked"
+    return status.group(1).decode("ascii"), length, chunked
 
 
-def _joined(chunks: bytes) -> bytes:
-    page, position = bytearray(), 0
-    while True:
-        end = chunks.find(b"\r\n", position)
-        size = chunks[position : max(end, position)].split(b";")[0].strip()
-        if not re.match(rb"[0-9A-Fa-f]{1,6}\Z", size):
-            raise StatisticsError("cut short")
-        if int(size, 16) == 0:
-            return bytes(page)
-        page += chunks[end + 2 : end + 2 + int(size, 16)]
-        position = end + 2 + int(size, 16) + 2
+class Line:
+    """A connection to WCS, all of whose waits have one end."""
+
+    def __init__(self, address: str, port: int, timeout: float):
+        self._deadline = time.monotonic() + timeout
+        self._reads = 0
+        self._socket = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
+        self._socket.setblocking(False)
+        try:
+            begun = self._socket.connect_ex((address, port))
+        except OSError as error:
+            begun = error.errno or errno.EIO
+        self._failed = 0 if begun in (0, errno.EINPROGRESS) else begun
+        self.host = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+    def __enter__(self) -> Line:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._socket.close()
+
+    def connected(self) -> bool:
+        """Say whether data can be sent without a wait."""
+        if self._failed or not self._poll(select.POLLOUT, 0):
+            return False
+        self._failed = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        return not self._failed
+
+    def send(self, data: bytes) -> None:
+        """Send a request, which is short; waits for the connection."""
+        self._wait(select.POLLOUT)
+        failed = self._failed or self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        try:
+            if failed:
+                raise OSError(failed, os.strerror(failed))
+            self._socket.send(data)
+        except OSError as error:
+            raise StatisticsError(_why(error)) from None
+
+    def receive(self) -> bytes:
+        """Return what has arrived, empty at the end."""
+        self._wait(select.POLLIN)
+        try:
+            data = self._socket.recv(65536)
+        except BlockingIOError:
+            return self.receive()
+        except OSError as error:
+            raise StatisticsError(_why(error)) from None
+        self._reads += 1
+        if self._reads > 16 and 0 < len(data) < 4096:
+            time.sleep(0.002)  # who sends byte by byte is not read byte by byte
+        return data
+
+    def _wait(self, event: int) -> None:
+        if self._failed:
+            return
+        left = self._deadline - time.monotonic()
+        if left <= 0 or not self._poll(event, math.ceil(left * 1000)):
+            raise StatisticsError("timed out")
+
+    def _poll(self, event: int, milliseconds: int) -> list[tuple[int, int]]:
+        poll = select.poll()
+        poll.register(self._socket, event)
+        return poll.poll(milliseconds)
+
+
+def _why(error: OSError) -> str:
+    return os.strerror(error.errno).lower() if error.errno else "connection failed"
+
+
+def fetch(address: str, port: int, path: str, timeout: float) -> Page:
+    """Return the body of an HTTP page, in at most `timeout` seconds.
+
+    A long one, and only its streams' names can make it that, is judged by its beginning when it has not ended in time.
+    """
+    answer = Answer()
+    with Line(address, port, timeout) as line:
+        line.send(f"GET {path} HTTP/1.0\r\nHost: {line.host}\r\nConnection: close\r\n\r\n".encode("ascii"))
+        try:
+            # A server may keep the connection open whatever it is asked, so its length counts, not the end of the connection.
+            while not answer.complete:
+                data = line.receive()
+                if data:
+                    answer.feed(data)
+                else:
+                    answer.end()
+                if answer.status not in ("", "200"):
+                    raise StatisticsError(f"HTTP status {answer.status}")
+        except StatisticsError as error:
+            if not answer.long or str(error) not in ("timed out", "in too many pieces"):
+                raise
+            return answer.page()._replace(end=b"", whole=False)
+    return answer.page()
+
+
+class Handshake:
+    """A WebSocket as a client opens it, and closed again at once. Begun first and looked at later, so that nothing waits for it alone."""
+
+    def __init__(self, address: str, port: int, timeout: float):
+        self._port = port
+        self._line: Line | None = None
+        self._asked = False
+        self._problem = ""
+        try:
+            self._line = Line(address, port, timeout)
+            if self._line.connected():  # as on this host; otherwise when it is looked at
+                self._ask(self._line)
+        except OSError as error:
+            self._problem = _why(error)
+        except StatisticsError as error:
+            self._problem = str(error)
+
+    def outcome(self) -> str:
+        """Return why nobody can be served there, empty when WCS answers: a client that it refuses (4xx) has been answered too."""
+        status = ""
+        if self._line:
+            with self._line as line:
+                try:
+                    status = "" if self._problem else self._answer(line)
+                except StatisticsError as error:
+                    self._problem = str(error)
+        if self._problem:
+            return f"port {self._port}: {self._problem}"
+        return f"port {self._port}: HTTP status {status}" if status.startswith("5") else ""
+
+    def _ask(self, line: Line) -> None:
+        import binascii
+
+        key = binascii.b2a_base64(os.urandom(16), newline=False).decode("ascii")
+        self._asked = True
+        line.send(
+            (
+                f"GET / HTTP/1.1\r\nHost: {line.host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\nUser-Agent: wcs-agent\r\n\r\n"
+            ).encode("ascii")
+        )
+
+    def _answer(self, line: Line) -> str:
+        if not self._asked:
+            self._ask(line)
+        answer = Answer()
+        while not answer.status:
+            data = line.receive()
+            if data:
+                answer.feed(data)
+            else:
+                answer.end()
+        if answer.status == "101":
+            line.send(b"\x88\x82" + b"\0\0\0\0" + b"\x03\xe8")  # close, normally
+        return answer.status
+
+
+# --- Files ---------------------------------------------------------------------------------------------------------------------------------------
+
+
+def read_file(path: str, size: int = FILE_BYTES) -> bytes:
+    """Return a plain file that only root, this user or the owner of its directory can have written; no link is followed, no FIFO waited for."""
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY)
+    with os.fdopen(file, "rb") as stream:
+        status = os.fstat(file)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "Not a plain file")
+        if status.st_uid not in (0, os.geteuid()) and status.st_uid != os.stat(os.path.dirname(path) or ".").st_uid:
+            raise OSError(errno.EPERM, "Owned by somebody else")
+        data = stream.read(size + 1)
+    if len(data) > size:
+        raise OSError(errno.EFBIG, f"Larger than {size // 1024} KiB")
+    return data
+
+
+def replace_file(path: str, text: str, mode: int = 0o644, durable: bool = False) -> None:
+    """Write a file so that readers see the old or the new one, whole."""
+    temporary = f"{path}.{os.getpid()}.{time.time_ns()}"
+    file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        with os.fdopen(file, "w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fchmod(stream.fileno(), mode)
+            if durable:
+                os.fsync(stream.fileno())
+        os.replace(temporary, path)
+    except OSError:
+        os.unlink(temporary)
+        raise
+
+
+def parse_json(text: str) -> Any:
+    """Return what a JSON text says; raises ValueError for every other text."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def sha256sum(*paths: str, data: bytes | None = None) -> list[str]:
+    """Return the lines of sha256sum, one for each file that is there; its own program, since hashlib brings all of OpenSSL into memory."""
+    import subprocess
+
+    done = subprocess.run(["sha256sum", "--", *paths], input=data, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
+    return done.stdout.decode("ascii", "replace").split("\n")[:-1]
+
+
+def shown(text: str) -> str:
+    """Return a text as one line that moves no cursor: what cannot be printed is spelt out."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
 
 
 # --- Settings ------------------------------------------------------------------------------------------------------------------------------------
@@ -171,16 +517,65 @@ class SettingsError(Exception):
     """The settings cannot be used; the text names the setting and what it may be."""
 
 
-UNITS = {"cpu": "%", "publishers": "", "subscribers": "", "hls": "", "band-in": " Mbps", "band-out": " Mbps", "media-ports-free": ""}
-DEFAULT_MARKS = {"cpu": 90, "publishers": 100, "subscribers": 100, "hls": 100, "band-in": 100, "band-out": 100, "media-ports-free": 10}
+UNITS = {"cpu": "%", "memory": "%", "publishers": "", "subscribers": "", "hls": "", "band-in": " Mbps", "band-out": " Mbps", "media-ports-free": ""}
+DEFAULT_MARKS: dict[str, float] = {"cpu": 90, "publishers": 100, "subscribers": 100, "hls": 100, "band-in": 100, "band-out": 100, "media-ports-free": 10}
 LOW_WATER = frozenset({"media-ports-free"})  # reached from above
 
-Limits = namedtuple("Limits", "marks margin hold misses graded", defaults=(DEFAULT_MARKS, 2, 5, 2, False))
-Settings = namedtuple(
-    "Settings", "port bind networks limits cpu interface address http_port path timeout key_in key_out mbps websocket_viewers unit ready_seconds raw"
-)
 
-_DEFAULTS = {
+class Limits(NamedTuple):
+    """What a reading is judged by."""
+
+    marks: dict[str, float] = DEFAULT_MARKS
+    margin: float = 2
+    hold: float = 5
+    misses: int = 2
+    graded: bool = False
+
+
+class Network(NamedTuple):
+    """An IP network: its number without the bits of the hosts, and how many these are."""
+
+    family: int
+    number: int
+    bits: int
+
+
+class Source(NamedTuple):
+    """Where WCS tells its statistics."""
+
+    address: str
+    port: int
+    path: str
+    timeout: float
+
+
+class Bandwidth(NamedTuple):
+    """The keys with which WCS tells its bandwidth, empty where the interface is measured, and what makes Mbps of them."""
+
+    key_in: str
+    key_out: str
+    mbps: float
+
+
+class Settings(NamedTuple):
+    """The settings file, checked; `raw` is what it held."""
+
+    port: int
+    bind: str
+    networks: tuple[Network, ...]
+    limits: Limits
+    cpu: str
+    interface: str
+    statistics: Source
+    bandwidth: Bandwidth
+    websocket: int  # the port that is tried, 0 for none
+    websocket_viewers: bool
+    unit: str
+    ready_seconds: float
+    raw: dict[str, Any]
+
+
+_DEFAULTS: dict[str, Any] = {
     "port": 9707,
     "bind": "",
     "networks": [],
@@ -191,69 +586,84 @@ _DEFAULTS = {
     "interface": "",
     "statistics": {"address": "127.0.0.1", "port": 8081, "path": "/?action=stat", "timeout": 0.8, "misses": 2},
     "bandwidth": {"in": "", "out": "", "mbps": 1},
+    "websocket": {"port": 0},
     "websocket_viewers": False,
     "unit": "webcallserver",
     "ready_seconds": 6,
 }
 
 
-def make_settings(raw) -> Settings:
+def _within(value: object, low: float, high: float) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and low <= value <= high
+
+
+def _whole(value: object, low: int, high: int) -> bool:
+    return isinstance(value, int) and _within(value, low, high)
+
+
+def _word(value: object, pattern: str) -> bool:
+    return isinstance(value, str) and re.match(pattern + r"\Z", value, re.ASCII) is not None
+
+
+_A_KEY = (lambda value: _word(value, r"([A-Za-z_]\w{0,99})?"), "a key of the statistics page, or empty to measure the interface")
+_RULES: dict[str, tuple[Callable[[Any], object], str]] = {
+    "port": (lambda value: _whole(value, 1, 65535), "a port number"),
+    "bind": (lambda value: value == "" or _family(value), "an IP address, or empty for every address"),
+    "networks": (lambda value: isinstance(value, list), "a list"),
+    "cpu": (lambda value: value in ("usage", "load"), "usage or load"),
+    "interface": (lambda value: _word(value, r"[^\s/]{0,15}"), "the name of a network interface, or empty for the one with the default route"),
+    "graded": (lambda value: isinstance(value, bool), "true or false"),
+    "websocket_viewers": (lambda value: isinstance(value, bool), "true or false"),
+    "unit": (lambda value: _word(value, r"[\w@:.-]{0,200}"), "the name of a systemd service"),
+    "ready_seconds": (lambda value: _within(value, 0, 3600), "0 to 3600"),
+    "statistics.address": (lambda value: _family(value), "an IP address"),
+    "statistics.port": (lambda value: _whole(value, 1, 65535), "a port number"),
+    "statistics.path": (lambda value: _word(value, r"/[!-~]{0,500}"), "a path that begins with /"),
+    "statistics.timeout": (lambda value: _within(value, 0.05, 2), "0.05 to 2 seconds"),
+    "statistics.misses": (lambda value: _whole(value, 1, 60), "a whole number, 1 to 60"),
+    "bandwidth.in": _A_KEY,
+    "bandwidth.out": _A_KEY,
+    "bandwidth.mbps": (lambda value: _within(value, 1e-12, 1e6), "the number that turns the key's unit into Mbps"),
+    "websocket.port": (lambda value: _whole(value, 0, 65535), "a port number, or 0 to try none"),
+    "hysteresis.margin": (lambda value: _within(value, 0, 50), "0 to 50 percent"),
+    "hysteresis.hold": (lambda value: _within(value, 0, 3600), "0 to 3600 seconds"),
+}
+
+
+def make_settings(raw: Any) -> Settings:
     """Check a mapping as the settings file holds it; what it leaves out has its default."""
-    _check(isinstance(raw, dict), "the settings", "a mapping")
     given = _merged("", _DEFAULTS, raw)
-    statistics = _merged("statistics.", _DEFAULTS["statistics"], given["statistics"])
-    bandwidth = _merged("bandwidth.", _DEFAULTS["bandwidth"], given["bandwidth"])
-    hysteresis = _merged("hysteresis.", _DEFAULTS["hysteresis"], given["hysteresis"])
+    parts = {name: _merged(f"{name}.", _DEFAULTS[name], given[name]) for name in ("statistics", "bandwidth", "websocket", "hysteresis")}
     _check(isinstance(given["limits"], dict), "limits", "a mapping")
     for name, mark in given["limits"].items():
         _check(name in UNITS, f"limits.{name}", "one of " + ", ".join(UNITS))
         _check(_within(mark, 0, 1e9) and (mark > 0 or name in LOW_WATER), f"limits.{name}", "a number above 0")
-    _check(_whole(given["port"], 1, 65535), "port", "a port number")
-    _check(given["bind"] == "" or _family(given["bind"]), "bind", "an IP address, or empty for every address")
-    _check(isinstance(given["networks"], list), "networks", "a list")
-    _check(given["cpu"] in ("usage", "load"), "cpu", "usage or load")
-    _check(_word(given["interface"], r"[^\s/]{0,15}"), "interface", "the name of a network interface, or empty for the one with the default route")
-    _check(isinstance(given["graded"], bool), "graded", "true or false")
-    _check(isinstance(given["websocket_viewers"], bool), "websocket_viewers", "true or false")
-    _check(_word(given["unit"], r"[\w@:.-]{0,200}"), "unit", "the name of a systemd service")
-    _check(_within(given["ready_seconds"], 0, 3600), "ready_seconds", "0 to 3600")
-    _check(_family(statistics["address"]), "statistics.address", "an IP address")
-    _check(_whole(statistics["port"], 1, 65535), "statistics.port", "a port number")
-    _check(_word(statistics["path"], r"/[!-~]{0,500}"), "statistics.path", "a path that begins with /")
-    _check(_within(statistics["timeout"], 0.05, 2), "statistics.timeout", "0.05 to 2 seconds")
-    _check(_whole(statistics["misses"], 1, 60), "statistics.misses", "a whole number, 1 to 60")
-    for way in ("in", "out"):
-        _check(_word(bandwidth[way], r"([A-Za-z_]\w*)?"), f"bandwidth.{way}", "a key of the statistics page, or empty to measure the interface")
-    _check(_within(bandwidth["mbps"], 1e-12, 1e6), "bandwidth.mbps", "the number that turns the key's unit into Mbps")
-    _check(_within(hysteresis["margin"], 0, 50), "hysteresis.margin", "0 to 50 percent")
-    _check(_within(hysteresis["hold"], 0, 3600), "hysteresis.hold", "0 to 3600 seconds")
-    limits = Limits(dict(given["limits"]), hysteresis["margin"], hysteresis["hold"], statistics["misses"], given["graded"])
+    for name, (good, wanted) in _RULES.items():
+        part, dot, key = name.partition(".")
+        _check(good(parts[part][key] if dot else given[name]), name, wanted)
+    statistics, bandwidth, hysteresis = parts["statistics"], parts["bandwidth"], parts["hysteresis"]
     return Settings(
-        given["port"],
-        given["bind"],
-        tuple(parse_network(text) for text in given["networks"]),
-        limits,
-        given["cpu"],
-        given["interface"],
-        statistics["address"],
-        statistics["port"],
-        statistics["path"],
-        statistics["timeout"],
-        bandwidth["in"],
-        bandwidth["out"],
-        bandwidth["mbps"],
-        given["websocket_viewers"],
-        given["unit"],
-        given["ready_seconds"],
-        raw,
+        port=given["port"],
+        bind=given["bind"],
+        networks=tuple(parse_network(text) for text in given["networks"]),
+        limits=Limits(marks=dict(given["limits"]), margin=hysteresis["margin"], hold=hysteresis["hold"], misses=statistics["misses"], graded=given["graded"]),
+        cpu=given["cpu"],
+        interface=given["interface"],
+        statistics=Source(address=statistics["address"], port=statistics["port"], path=statistics["path"], timeout=statistics["timeout"]),
+        bandwidth=Bandwidth(key_in=bandwidth["in"], key_out=bandwidth["out"], mbps=bandwidth["mbps"]),
+        websocket=parts["websocket"]["port"],
+        websocket_viewers=given["websocket_viewers"],
+        unit=given["unit"],
+        ready_seconds=given["ready_seconds"],
+        raw=raw,
     )
 
 
-def load_settings(path: str) -> Settings:
-    """Read the settings file."""
+def load_settings(path: str) -> tuple[Settings, bytes]:
+    """Return what the settings file says, and its bytes."""
     try:
-        with open(path, encoding="utf-8") as file:
-            return make_settings(json.load(file))
+        data = read_file(path)
+        return make_settings(parse_json(data.decode("utf-8"))), data
     except OSError as error:
         raise SettingsError(f"{path}: {error.strerror}") from error
     except ValueError as error:
@@ -262,62 +672,50 @@ def load_settings(path: str) -> Settings:
         raise SettingsError(f"{path}: {error}") from error
 
 
-def parse_network(text) -> tuple:
-    """Return (address family, network number, host bits) of `192.0.2.0/24`, `2001:db8::/32` or a single address."""
+def parse_network(text: Any) -> Network:
+    """Return the network that `192.0.2.0/24`, `2001:db8::/32` or a single address names."""
     address, slash, prefix = text.partition("/") if isinstance(text, str) else ("", "", "")
     family = _family(address)
     _check(family and (not slash or re.match(r"[0-9]{1,3}\Z", prefix)), f"networks: {text!r}", "an IPv4 or IPv6 address or network")
     size = 32 if family == socket.AF_INET else 128
     bits = size - (int(prefix) if slash else size)
     _check(bits >= 0, f"networks: {text!r}", f"a network with a prefix of at most {size}")
-    return family, _value(family, address) >> bits, bits
+    return Network(family, _value(family, address) >> bits, bits)
 
 
-def in_networks(networks, address: str) -> bool:
-    """Say whether an IP address is in one of the parsed networks."""
+def in_networks(networks: Iterable[Network], address: str) -> bool:
+    """Say whether an IP address is in one of the networks."""
     family = _family(address)
     if not family:
         return False
     value = _value(family, address)
-    return any(family == of and value >> bits == network for of, network, bits in networks)
+    return any(family == of and value >> bits == number for of, number, bits in networks)
 
 
-def _family(address):
+def _family(address: Any) -> int:
     for family in (socket.AF_INET, socket.AF_INET6):
         try:
             socket.inet_pton(family, address)
-            return family
+            return int(family)
         except (OSError, TypeError, ValueError):
             continue
-    return None
+    return 0
 
 
-def _value(family, address: str) -> int:
+def _value(family: int, address: str) -> int:
     return int.from_bytes(socket.inet_pton(family, address), "big")
 
 
-def _merged(prefix: str, defaults: dict, given) -> dict:
+def _merged(prefix: str, defaults: dict[str, Any], given: Any) -> dict[str, Any]:
     _check(isinstance(given, dict), prefix.rstrip(".") or "the settings", "a mapping")
     for name in given:
         _check(name in defaults, f"{prefix}{name}", "one of " + ", ".join(defaults))
     return {**defaults, **given}
 
 
-def _check(good, name: str, wanted: str) -> None:
+def _check(good: object, name: str, wanted: str) -> None:
     if not good:
         raise SettingsError(f"{name} must be {wanted}")
-
-
-def _within(value, low, high) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and low <= value <= high
-
-
-def _whole(value, low, high) -> bool:
-    return isinstance(value, int) and _within(value, low, high)
-
-
-def _word(value, pattern: str) -> bool:
-    return isinstance(value, str) and re.match(pattern + r"\Z", value) is not None
 
 
 LOOPBACK = (parse_network("127.0.0.0/8"), parse_network("::1"))  # always allowed: the operator's own look at the port
@@ -325,49 +723,63 @@ LOOPBACK = (parse_network("127.0.0.0/8"), parse_network("::1"))  # always allowe
 
 # --- Measurement ---------------------------------------------------------------------------------------------------------------------------------
 
-Reading = namedtuple("Reading", "values at error", defaults=("",))  # values: name -> number or None; error: why the statistics page is unreadable
 
-PUBLISHERS = ("streams_webrtc_in", "streams_rtmp_in", "streams_rtsp_in", "streams_rtmfp_in")
-SUBSCRIBERS = ("streams_webrtc_out", "streams_rtmp_out", "streams_rtsp_out", "streams_rtmfp_out")
-MEDIA_PORTS = ("ports_media_free", "ports_media_busy", "ports_media_quarantine")
+class Reading(NamedTuple):
+    """One measurement."""
 
-
-def count(statistics: dict, websocket_viewers: bool = False) -> dict:
-    """Return what the statistics page says about the limits; None for what it does not say."""
-    viewers = ("streams_websocket_out",) if websocket_viewers else ()
-    counts = {"publishers": total(statistics, PUBLISHERS), "subscribers": total(statistics, SUBSCRIBERS + viewers), "hls": number(statistics, "streams_hls")}
-    if all(value is None for value in counts.values()):
-        raise StatisticsError("no stream counters in it")
-    counts["media-ports-free"] = number(statistics, MEDIA_PORTS[0])
-    counts["media-ports"] = total(statistics, MEDIA_PORTS)
-    return counts
+    values: dict[str, float | None]  # by the name of the limit; None for what is not known
+    at: float
+    error: str = ""  # why the statistics page is unreadable
+    websocket: str | None = ""  # why no WebSocket can be had, None when none was tried this time
+    blind: str = ""  # why the machine cannot be measured
 
 
-def parse_cpu(text: str) -> tuple:
-    """Return (busy, total) jiffies of the machine from /proc/stat. Guest time is in user time already; stolen time is not ours to use, so it is busy."""
-    fields = [int(field) for field in text.split("\n", 1)[0].split()[1:9]]
-    return sum(fields) - sum(fields[3:5]), sum(fields)
+class MeasureError(Exception):
+    """The machine cannot be measured; the text says what to do."""
 
 
-def parse_devices(text: str, interface: str):
-    """Return (received, sent) bytes of one interface from /proc/net/dev, None when it is not there."""
-    for line in text.splitlines():
-        name, _colon, fields = line.partition(":")
-        if name.strip() == interface:
-            fields = fields.split()
-            return int(fields[0]), int(fields[8])
-    return None
+def distribution_packages() -> tuple[str, ...]:
+    """Return where the distribution's own packages for Python lie: Debian's family, RedHat's."""
+    return "/usr/lib/python3/dist-packages", "/usr/lib64/python{}.{}/site-packages".format(*sys.version_info)
+
+
+PSUTIL_FROM = distribution_packages()
+
+
+def load_psutil() -> ModuleType:
+    """Return psutil as the distribution installed it. The agent runs without anybody's packages in its path, and psutil alone is let in."""
+    if "psutil" in sys.modules:
+        return sys.modules["psutil"]
+    missing = "psutil is missing: install python3-psutil"
+    # shutil, which subprocess or psutil may ask for, does without them, and 0.3 MB less
+    unwanted = {name: None for name in ("bz2", "lzma") if name not in sys.modules}
+    sys.path += PSUTIL_FROM
+    sys.modules.update(unwanted)  # type: ignore[arg-type]
+    try:
+        import psutil
+    except ModuleNotFoundError as error:
+        raise MeasureError(missing if error.name == "psutil" else f"psutil lacks {error.name}") from error
+    except Exception as error:  # whatever it meets: a package of another Python, a file that is damaged
+        raise MeasureError(f"psutil cannot be used, install python3-psutil anew: {error}") from error
+    finally:
+        del sys.path[-len(PSUTIL_FROM) :]
+        for name in unwanted:
+            del sys.modules[name]
+    if not hasattr(psutil, "cpu_times"):  # an empty directory
+        del sys.modules["psutil"]
+        raise MeasureError(missing)
+    return psutil
 
 
 def default_interface(routes: str, routes6: str) -> str:
     """Return the interface of the best default route (IPv4's, otherwise IPv6's) from /proc/net/route and /proc/net/ipv6_route; empty without one."""
     found = []
-    for line in routes.splitlines()[1:]:
+    for line in routes.split("\n")[1:]:
         fields = line.split()
         if len(fields) > 7 and fields[1] == fields[7] == "00000000" and int(fields[3], 16) & 1:
             found.append((int(fields[6]), fields[0]))
     if not found:
-        for line in routes6.splitlines():
+        for line in routes6.split("\n"):
             fields = line.split()
             if len(fields) > 9 and fields[0] == "0" * 32 and fields[1] == "00" and fields[9] != "lo" and int(fields[8], 16) & 1:
                 found.append((int(fields[5], 16), fields[9]))
@@ -382,7 +794,7 @@ def _read(path: str) -> str:
         return ""
     text = b""
     try:
-        while len(text) < PAGE_BYTES:
+        while len(text) < FILE_BYTES:
             part = os.read(file, 65536)  # the kernel hands out a page or so at a time
             if not part:
                 break
@@ -394,20 +806,29 @@ def _read(path: str) -> str:
     return text.decode("ascii", "replace")
 
 
-def cpu_limit(group: str, machine: int):
-    """Return (CPUs a control group may use, file with its use, seconds per unit of it), None when it may use the whole machine."""
+class Group(NamedTuple):
+    """A control group that may not use the whole machine."""
+
+    name: str
+    cpus: float
+    usage: str  # the file with its use
+    unit: float  # seconds for each unit of it
+
+
+def cpu_limit(name: str, machine: int) -> Group | None:
+    """Return what a control group may use, which psutil does not know; None when that is the whole machine."""
     cpus, usage, unit = float(machine), "", 0.0
-    quota = _read(f"/sys/fs/cgroup{group}/cpu.max").split()
+    quota = _read(f"/sys/fs/cgroup{name}/cpu.max").split()
     if quota:
-        usage, unit = f"/sys/fs/cgroup{group}/cpu.stat", 1e-6
+        usage, unit = f"/sys/fs/cgroup{name}/cpu.stat", 1e-6
     else:
-        quota = [_read(f"/sys/fs/cgroup/cpu{group}/cpu.cfs_{name}_us").strip() for name in ("quota", "period")]
-        usage, unit = f"/sys/fs/cgroup/cpuacct{group}/cpuacct.usage", 1e-9
+        quota = [_read(f"/sys/fs/cgroup/cpu{name}/cpu.cfs_{part}_us").strip() for part in ("quota", "period")]
+        usage, unit = f"/sys/fs/cgroup/cpuacct{name}/cpuacct.usage", 1e-9
     if len(quota) == 2 and quota[0].isdigit() and quota[1].isdigit():
         cpus = min(cpus, int(quota[0]) / int(quota[1]))
-    pinned = _read(f"/sys/fs/cgroup{group}/cpuset.cpus.effective") or _read(f"/sys/fs/cgroup/cpuset{group}/cpuset.effective_cpus")
+    pinned = _read(f"/sys/fs/cgroup{name}/cpuset.cpus.effective") or _read(f"/sys/fs/cgroup/cpuset{name}/cpuset.effective_cpus")
     cpus = min(cpus, count_cpus(pinned) or cpus)
-    return (cpus, usage, unit) if 0 < cpus < machine else None
+    return Group(name, cpus, usage, unit) if 0 < cpus < machine else None
 
 
 def count_cpus(ranges: str) -> int:
@@ -417,69 +838,125 @@ def count_cpus(ranges: str) -> int:
 
 
 class Meter:
-    """Measures. `memory` holds what one measurement leaves for the next, in plain values."""
+    """Measures. `memory` holds what one measurement leaves for the next: pairs of numbers, the second mostly a clock."""
 
     REFRESH_SECONDS = 30  # routes and limits of control groups are looked up so often
 
-    def __init__(self, settings: Settings, memory=None):
+    def __init__(self, settings: Settings, memory: dict[str, list[float]] | None = None):
         self.settings = settings
         self.memory = memory if memory is not None else {}
-        self.statistics: dict = {}
-        self.problems: list = []
+        self.page = Page(b"")
+        self.problems: list[str] = []
         self.interface = ""
-        self.groups: list = []
-        self._looked_up = None
+        self.groups: list[Group] = []
+        self._psutil: ModuleType | None = None
+        self._cpus = 1
+        self._looked_up: float | None = None
 
     def read(self) -> Reading:
         """Take one measurement."""
         now = time.monotonic()
         self.problems = []
-        if self._looked_up is None or now - self._looked_up >= self.REFRESH_SECONDS:
-            self._look_up()
-            self._looked_up = now
-        values, error = {}, ""
-        values["cpu"] = self._load() if self.settings.cpu == "load" else self._usage(now)
-        values["band-in"], values["band-out"] = self._traffic(now)
+        handshake = self._begin_handshake(now)
+        values: dict[str, float | None] = {}
+        counters: dict[str, float] = {}
+        source, keys = self.settings.statistics, self.settings.bandwidth
+        error = blind = ""
         try:
-            self.statistics = parse_statistics(fetch(self.settings.address, self.settings.http_port, self.settings.path, self.settings.timeout))
-            values.update(count(self.statistics, self.settings.websocket_viewers))
+            self._measure(values, now)
+        except MeasureError as problem:
+            blind = str(problem)
+        try:
+            self.page = fetch(*source)
+            counters = read_counters(self.page, [key for key in (keys.key_in, keys.key_out) if key])
+            values.update(count(counters, self.settings.websocket_viewers))
+            if not self.page.whole and not self.page.end:
+                self.problems.append("the statistics page is too long, so what stands behind the names of the streams is not known")
         except StatisticsError as problem:
-            self.statistics, error = {}, str(problem)
-        for name, key in (("band-in", self.settings.key_in), ("band-out", self.settings.key_out)):
+            self.page = Page(b"")
+            error = str(problem)
+        for name, key in (("band-in", keys.key_in), ("band-out", keys.key_out)):
             if key and error:
                 values[name] = None
+            elif key in counters:
+                values[name] = counters[key] * keys.mbps
             elif key:
-                self._reported(values, name, key)
+                self.problems.append(f"the statistics page has no number {key}, so {name} is that of the interface {self.interface or '(none)'}")
         for name in self.settings.limits.marks:
-            if values.get(name) is None and not error and (name not in RATES or self.memory.get("at") is not None):
+            if values.get(name) is None and not error and not blind and (name not in RATES or "at" in self.memory):
                 self.problems.append(f"{name} is not known, so its limit is not watched")
-        self.memory["at"] = now
-        return Reading(values, time.monotonic(), error)
+        self.memory["at"] = [now, 0]
+        return Reading(values, time.monotonic(), error, self._end_handshake(handshake, now), blind)
 
     def prime(self) -> None:
         """Lay the ground for rates: without a measurement before, the first one has none."""
-        self._look_up()
         now = time.monotonic()
-        self._usage(now)
-        self._traffic(now)
-        self.memory["smooth cpu"] = [min(100.0, self._load()), now]  # the first fraction of a second alone would be noise
+        try:
+            self._measure({}, now)
+        except MeasureError:
+            return  # the measurement itself will say so
+        load = self._load()
+        if load is not None:
+            self.memory["smooth cpu"] = [min(100.0, load), now]  # the first fraction of a second alone would be noise
+
+    def statistics(self) -> dict[str, dict[str, Any]]:
+        """Return the statistics page of the last measurement, for people."""
+        return parse_statistics(self.page.beginning.decode("utf-8", "replace"))
+
+    def _begin_handshake(self, now: float) -> Handshake | None:
+        port, source = self.settings.websocket, self.settings.statistics
+        if not port:
+            self.memory.pop("websocket", None)
+            return None
+        tried, failed = self.memory.get("websocket", [-math.inf, 0])
+        return Handshake(source.address, port, source.timeout) if failed or now - tried >= WEBSOCKET_SECONDS - INTERVAL / 2 else None
+
+    def _end_handshake(self, handshake: Handshake | None, now: float) -> str | None:
+        if handshake is None:
+            return None if self.settings.websocket else ""
+        problem = handshake.outcome()
+        self.memory["websocket"] = [now, 1 if problem else 0]
+        return problem
 
     def _look_up(self) -> None:
-        machine = os.cpu_count() or 1
+        self._psutil = load_psutil()
+        self._cpus = self._ask("cpu_count") or 1
         unit = self.settings.unit
         names = ["", "/system.slice"] + ([f"/system.slice/{unit if '.' in unit else unit + '.service'}"] if unit else [])
-        limits = [(name, cpu_limit(name, machine)) for name in names]
-        self.groups = [(name, *limit) for name, limit in limits if limit]
+        limits = [cpu_limit(name, self._cpus) for name in names]
+        self.groups = [limit for limit in limits if limit]
         self.interface = self.settings.interface or default_interface(_read("/proc/net/route"), _read("/proc/net/ipv6_route"))
 
-    def _load(self):
-        cpus = min([os.cpu_count() or 1] + [group[1] for group in self.groups])
-        return 100 * os.getloadavg()[0] / cpus
+    def _measure(self, values: dict[str, float | None], now: float) -> None:
+        if self._looked_up is None or now - self._looked_up >= self.REFRESH_SECONDS:
+            self._look_up()
+            self._looked_up = now
+        values["cpu"] = self._load() if self.settings.cpu == "load" else self._usage(now)
+        values["band-in"], values["band-out"] = self._traffic(now)
+        if "memory" in self.settings.limits.marks:
+            memory = self._ask("virtual_memory")
+            values["memory"] = None if memory is None else memory.percent
 
-    def _usage(self, now: float):
+    def _ask(self, question: str, **how: Any) -> Any:
+        """Return what psutil says, None when it cannot say."""
+        try:
+            return getattr(self._psutil, question)(**how)
+        except Exception:  # whatever it meets in a /proc that it does not know, the rest is still known
+            return None
+
+    def _load(self) -> float | None:
+        averages = self._ask("getloadavg")
+        cpus = min([self._cpus, *(group.cpus for group in self.groups)])
+        return 100 * averages[0] / cpus if averages else None
+
+    def _usage(self, now: float) -> float | None:
         """Return the CPU use in percent of the machine or of what a control group may use, whichever is nearer to its end."""
-        busy, jiffies = parse_cpu(_read("/proc/stat") or "cpu 0 0 0 0 0 0 0 0")
-        shares = [self._rate("machine", busy, jiffies)]
+        shares = []
+        times = self._ask("cpu_times")
+        if times:
+            # Guest time is in user time already; stolen time is not ours to use, so it is busy.
+            total = sum(times[:8])
+            shares.append(self._rate("machine", total - times.idle - times.iowait, total))
         for name, cpus, usage, unit in self.groups:
             text = _read(usage)
             used = text.split()[1] if text.startswith("usage_usec") else text.strip()
@@ -488,25 +965,18 @@ class Meter:
         known = [100 * share for share in shares if share is not None]
         return self._smooth("cpu", min(100.0, max(known)), now) if known else None
 
-    def _traffic(self, now: float) -> tuple:
+    def _traffic(self, now: float) -> tuple[float | None, float | None]:
         """Return the Mbps received and sent by the interface."""
-        counters = parse_devices(_read("/proc/net/dev"), self.interface)
+        counters = (self._ask("net_io_counters", pernic=True, nowrap=False) or {}).get(self.interface)
         if counters is None:
             return None, None
-        rates = []
-        for way, counter in zip(("in", "out"), counters):
-            rate = self._rate(f"{self.interface} {way}", counter, now)
-            rates.append(None if rate is None else self._smooth(f"band-{way}", rate * 8 / 1e6, now))
-        return rates[0], rates[1]
+        return self._mbps("in", counters.bytes_recv, now), self._mbps("out", counters.bytes_sent, now)
 
-    def _reported(self, values: dict, name: str, key: str) -> None:
-        value = number(self.statistics, key)
-        if value is None:
-            self.problems.append(f"the statistics page has no number {key}, so {name} is that of the interface {self.interface or '(none)'}")
-        else:
-            values[name] = value * self.settings.mbps
+    def _mbps(self, way: str, counter: float, now: float) -> float | None:
+        rate = self._rate(f"{self.interface} {way}", counter, now)
+        return None if rate is None else self._smooth(f"band-{way}", rate * 8 / 1e6, now)
 
-    def _rate(self, name: str, value: float, clock: float):
+    def _rate(self, name: str, value: float, clock: float) -> float | None:
         """Return the change of a counter per unit of its clock since the last measurement; None on the first one and when a counter began anew."""
         before = self.memory.get(name)
         self.memory[name] = [value, clock]
@@ -527,17 +997,37 @@ RATES = frozenset({"cpu", "band-in", "band-out"})
 
 # --- Decision ------------------------------------------------------------------------------------------------------------------------------------
 
-# hits: limit -> since when it is reached; misses: unreadable statistics pages in a row; readable: whether they are few enough to go on
-Verdict = namedtuple("Verdict", "state weight reasons since hits misses readable")
+
+class Verdict(NamedTuple):
+    """What is made of a reading and of the verdict before it."""
+
+    state: str
+    weight: int | None
+    reasons: tuple[str, ...]
+    since: float
+    hits: dict[str, float]  # limit -> since when it is reached
+    misses: int  # unreadable readings in a row
+    serves: bool  # whether WCS answers
+    silent: int = 0  # WebSockets in a row that could not be had
 
 
-def decide(limits: Limits, reading: Reading, previous=None) -> Verdict:
+def decide(limits: Limits, reading: Reading, previous: Verdict | None = None) -> Verdict:
     """Judge one reading. A limit is reached at its mark, and left below it by the margin once it was held for the minimum time."""
-    misses = 0
+    misses = silent = 0
     if reading.error:  # at the start nothing good is known that an unreadable page could be forgiven for
         misses = previous.misses + 1 if previous else limits.misses
-    readable = misses < limits.misses
-    reasons = [] if readable else [f"statistics unreadable: {reading.error}"]
+    if reading.websocket is None:  # tried no more often than is needed
+        silent = previous.silent if previous else 0
+    elif reading.websocket:
+        silent = previous.silent + 1 if previous else WEBSOCKET_MISSES
+    reasons = []
+    if silent >= WEBSOCKET_MISSES:
+        reasons.append(f"ws {reading.websocket}" if reading.websocket else "ws")
+    if misses >= limits.misses:
+        reasons.append(f"statistics unreadable: {reading.error}")
+    serves = not reasons
+    if reading.blind:
+        reasons.append(reading.blind)
     hits = {}
     for name, mark in limits.marks.items():
         since = previous.hits.get(name) if previous else None
@@ -547,10 +1037,10 @@ def decide(limits: Limits, reading: Reading, previous=None) -> Verdict:
             reasons.append(reason)
     state = "down" if reasons else "up"
     since = previous.since if previous and previous.state == state else reading.at
-    return Verdict(state, _weigh(limits, reading, state, previous), tuple(reasons), since, hits, misses, readable)
+    return Verdict(state, _weigh(limits, reading, state, previous), tuple(reasons), since, hits, misses, serves, silent)
 
 
-def _judge(limits: Limits, name: str, mark, reading: Reading, since) -> str:
+def _judge(limits: Limits, name: str, mark: float, reading: Reading, since: float | None) -> str:
     """Return why a limit counts as reached, empty when it does not."""
     value = reading.values.get(name)
     low = name in LOW_WATER
@@ -566,12 +1056,12 @@ def _judge(limits: Limits, name: str, mark, reading: Reading, since) -> str:
     return f"{name} {_brief(value)} held" if reading.at - since < limits.hold else ""
 
 
-def leave_at(limits: Limits, name: str, mark):
+def leave_at(limits: Limits, name: str, mark: float) -> float:
     """Return the value beyond which a reached limit may be left."""
     return mark * (1 + limits.margin / 100 if name in LOW_WATER else 1 - limits.margin / 100)
 
 
-def _weigh(limits: Limits, reading: Reading, state: str, previous):
+def _weigh(limits: Limits, reading: Reading, state: str, previous: Verdict | None) -> int | None:
     """Return the weight in percent: the least headroom of all limits, 0 when down; None when weights are not graded."""
     if not limits.graded:
         return None
@@ -593,14 +1083,14 @@ def _weigh(limits: Limits, reading: Reading, state: str, previous):
     return max(1, weight)
 
 
-def _brief(value) -> str:
+def _brief(value: float) -> str:
     return f"{value:.1f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
 
 
-def reply(verdict: Verdict, drain=None, ready: bool = False) -> bytes:
+def reply(verdict: Verdict, drain: str | None = None, ready: bool = False) -> bytes:
     """Return the line for HAProxy. It is always the complete state: health, weight, and a word for the drain or its end."""
     # Load never overrides a drain, and sticky clients are served during it; only a node that cannot serve them is down as well.
-    state = ("up" if verdict.readable else "down") if drain is not None else verdict.state
+    state = ("up" if verdict.serves else "down") if drain is not None else verdict.state
     words = [state]
     if drain is not None:
         words.append("drain")
@@ -627,30 +1117,57 @@ def describe(text: str) -> str:
 # --- The agent -----------------------------------------------------------------------------------------------------------------------------------
 
 
+class Order(NamedTuple):
+    """The operator's drain."""
+
+    reason: str
+    since: float | None
+    until: float | None
+
+
+class Polls:
+    """How often an address has asked, and when last."""
+
+    __slots__ = ("last", "times")
+
+    def __init__(self, times: int, last: float):
+        self.times, self.last = times, last
+
+
+class Published(NamedTuple):
+    """What polls are answered with."""
+
+    at: float
+    normal: bytes
+    ready: bytes  # for those who are still to be told the end of a drain
+    stale: str  # the beginning of what is said when all this is too old
+    drained: bool
+
+
 class Agent:
     """What one process knows: measures and publishes on `tick`, and answers polls from what was published.
 
     `tick` runs in one thread, `answer` in others. They share whole objects that are replaced in one assignment, and dictionaries changed one key at a time.
     """
 
-    def __init__(self, settings: Settings, directory: str = STATE_DIRECTORY, log=None):
+    def __init__(self, settings: Settings, directory: str = STATE_DIRECTORY, log: Callable[[str], object] | None = None):
         self.settings = settings
         self.directory = directory
         self.meter = Meter(settings)
         self.reading = Reading({}, time.monotonic(), "not measured yet")
-        self.verdict = None
-        self.drain = None  # the operator's order: {"reason", "since", "until"}
-        self.saw: dict = {}  # address that saw our drain -> [first `ready` sent to it, how many]
-        self.polls: dict = {}  # address -> [how many, when last]
-        self.refused: dict = {}  # the same for addresses outside the allowed networks
-        self.problems: list = []
+        self.verdict: Verdict | None = None
+        self.drain: Order | None = None
+        self.saw: dict[str, tuple[float | None, int]] = {}  # address that saw our drain -> first `ready` sent to it, how many
+        self.polls: dict[str, Polls] = {}
+        self.refused: dict[str, Polls] = {}  # addresses outside the allowed networks
+        self.problems: list[str] = []
         self._log = log or (lambda line: None)
-        self._published = None
-        self._peers: dict = {}  # address as the socket tells it -> (plain address, whether it may ask)
-        self._order_stamp = None
+        self._published = Published(-math.inf, b"", b"", "", False)
+        self._peers: dict[str, tuple[str, bool]] = {}  # address as the socket tells it -> plain address, whether it may ask
+        self._order_stamp: tuple[int, ...] | None = None
         self._unsaved = False
-        self._trouble: dict = {}
-        self._logged = (None, [])
+        self._trouble: dict[str, str] = {}
+        self._logged: tuple[str | None, list[str]] = (None, [])
 
     # Measuring side
 
@@ -660,12 +1177,12 @@ class Agent:
             self.reading = self.meter.read()
             self.verdict = decide(self.settings.limits, self.reading, self.verdict)
         self.drain = self._read_order(time.time())
-        self._publish()
+        self._publish(self.verdict)
         if self._unsaved:
             self._unsaved = False
             self.save()
         self.problems = self.meter.problems + list(self._trouble.values())
-        self._report()
+        self._report(self.verdict)
 
     def warm_up(self) -> None:
         """Lay the ground for the first tick, unless an earlier process did."""
@@ -673,16 +1190,17 @@ class Agent:
             self.meter.prime()
             time.sleep(0.2)
 
-    def reload(self, path: str) -> None:
-        """Take new settings; bad ones leave the old in force."""
+    def reload(self, path: str) -> bytes | None:
+        """Take new settings and return their bytes; bad ones leave the old in force."""
         try:
-            settings = load_settings(path)
+            settings, data = load_settings(path)
         except SettingsError as error:
             self._trouble["settings"] = f"the old settings stay in force: {error}"
-            return
+            return None
         self._trouble.pop("settings", None)
         self.adopt(settings)
         self._log("settings reloaded")
+        return data
 
     def adopt(self, settings: Settings) -> None:
         """Go on with other settings, keeping what was measured."""
@@ -690,17 +1208,17 @@ class Agent:
         self.settings = settings
         self._peers = {}
 
-    def _publish(self) -> None:
-        order, verdict = self.drain, self.verdict
-        reason = None if order is None else order["reason"]
+    def _publish(self, verdict: Verdict) -> None:
+        order = self.drain
+        reason = None if order is None else order.reason
         stale = "down" + (" drain" if order else "") + (" 0%" if self.settings.limits.graded else "") + " #stale: nothing measured for "
-        self._published = (time.monotonic(), reply(verdict, reason), reply(verdict, reason, ready=True), stale, order is not None)
+        self._published = Published(time.monotonic(), reply(verdict, reason), reply(verdict, reason, ready=True), stale, order is not None)
 
-    def _read_order(self, now: float):
+    def _read_order(self, now: float) -> Order | None:
         """Return the operator's drain order when there is one; it is read again only when its file changes."""
         path = os.path.join(self.directory, "drain.json")
         try:
-            status = os.stat(path)
+            status = os.lstat(path)
         except FileNotFoundError:
             self._trouble.pop("drain", None)
             self._order_stamp = None
@@ -710,10 +1228,10 @@ class Agent:
             return self.drain
         order = self.drain
         stamp = (status.st_ino, status.st_mtime_ns, status.st_size)
-        if stamp != self._order_stamp:
+        if stamp != self._order_stamp or order is None:
             self._order_stamp = stamp
-            order = parse_order(_read_text(path))
-        if order is not None and order["until"] is not None and now >= order["until"]:
+            order = parse_order(_read_text(path), status.st_mtime)
+        if order.until is not None and now >= order.until:
             try:
                 os.unlink(path)  # a clock that is set back must not bring an ended drain back
             except OSError as error:
@@ -721,9 +1239,9 @@ class Agent:
             return None
         return order
 
-    def _report(self) -> None:
+    def _report(self, verdict: Verdict) -> None:
         state, problems = self._logged
-        now = "drained" if self.drain is not None else self.verdict.state
+        now = "drained" if self.drain is not None else verdict.state
         if now != state:
             self._log(f"{now}: {self.line()}")
         for problem in self.problems:
@@ -733,32 +1251,36 @@ class Agent:
 
     # Answering side
 
-    def answer(self, peer: str, now: float):
+    def answer(self, peer: str, now: float) -> bytes | None:
         """Return the bytes for one poll, None for an address that may not ask."""
         address, allowed = self._peers.get(peer) or self._introduce(peer)
-        entry = (self.polls if allowed else self.refused).setdefault(address, [0, now])
-        entry[0] += 1
-        entry[1] = now
+        table = self.polls if allowed else self.refused
+        polls = table.get(address)
+        if polls is None:
+            polls = table[address] = Polls(0, now)
+        polls.times += 1
+        polls.last = now
         if not allowed:
             return None
         at, normal, ready, stale, drained = self._published
         if now - at > STALE_SECONDS:
             return f"{stale}{now - at:.0f} s\n".encode("ascii")
         if drained:
-            if self.saw.get(address) != [None, 0]:
+            if self.saw.get(address) != (None, 0):
                 if len(self.saw) >= ADDRESSES:
                     self.saw.pop(next(iter(self.saw)), None)
-                self.saw[address] = [None, 0]
+                self.saw[address] = (None, 0)
                 self._unsaved = True
         elif address in self.saw:
             return ready if self._undoing(address, now) else normal
         return normal
 
-    def _introduce(self, peer: str) -> tuple:
+    def _introduce(self, peer: str) -> tuple[str, bool]:
         """Return the address of a peer and whether it may ask, and remember that for its next poll."""
         address = plain_address(peer)
         allowed = in_networks(LOOPBACK, address) or in_networks(self.settings.networks, address)
-        for table in (self._peers, self.polls, self.refused):
+        tables: tuple[dict[str, Any], ...] = (self._peers, self.polls, self.refused)
+        for table in tables:
             if len(table) >= ADDRESSES:
                 table.pop(next(iter(table)), None)
         self._peers[peer] = address, allowed
@@ -770,19 +1292,19 @@ class Agent:
         A balancer may poll from several server lines, each with a state of its own that only its own `ready` ends, and an answer may be lost. So the word
         is sent at least twice and for as long as the settings say.
         """
-        entry = self.saw[address]
-        if entry[0] is None:
-            entry[0] = now
-        elif entry[1] >= 2 and now - entry[0] >= self.settings.ready_seconds:
+        first, times = self.saw[address]
+        if first is None:
+            first = now
+        elif times >= 2 and now - first >= self.settings.ready_seconds:
             self.saw.pop(address, None)
             self._unsaved = True
             return False
-        entry[1] += 1
+        self.saw[address] = (first, times + 1)
         return True
 
     def line(self) -> str:
         """Return the reply as a person reads it."""
-        return self._published[1].decode("ascii").rstrip("\n")
+        return self._published.normal.decode("ascii").rstrip("\n")
 
     # What outlives the process
 
@@ -792,20 +1314,31 @@ class Agent:
         `announced` says that what it logged need not be logged again.
         """
         now = time.monotonic()
+        path = os.path.join(self.directory, "state.json")
         try:
-            state = json.loads(_read_text(os.path.join(self.directory, "state.json")) or "{}")
+            state = parse_json(read_file(path).decode("utf-8"))
             same_boot = state.get("boot") == boot_id()
-            self.saw = {str(address): [first, int(times)] if same_boot else [None, 0] for address, (first, times) in state.get("saw", {}).items()}
-            if same_boot and 0 <= now - state["at"] <= 60:
-                self.polls = {str(address): [int(times), float(last)] for address, (times, last) in state["polls"].items()}
-                self.meter.memory = dict(state["memory"])
-                self.verdict = Verdict(**state["verdict"]) if state["verdict"] else None
-                if announced:
-                    self._logged = (state["logged"], list(state["problems"]))
-                self.reading = Reading(state["values"], state["at"], state["error"])
-                self.meter.statistics = state["statistics"]
+            saw = {_text(address): (_number_or_none(first), int(_number(times))) for address, (first, times) in state["saw"].items()}
+            self.saw = saw if same_boot else dict.fromkeys(saw, (None, 0))
+            if same_boot and 0 <= now - _number(state["at"]) <= 60:
+                self._take_up(state, announced)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            self._trouble["state"] = f"{path} cannot be read: {error.strerror}"
         except (ValueError, KeyError, TypeError, AttributeError):
             self._trouble["state"] = "the saved state is damaged and was left out"
+
+    def _take_up(self, state: dict[str, Any], announced: bool) -> None:
+        polls = {_text(address): Polls(int(_number(times)), _number(last)) for address, (times, last) in state["polls"].items()}
+        memory = {_text(name): [_number(value), _number(clock)] for name, (value, clock) in state["memory"].items()}
+        verdict = None if state["verdict"] is None else restore_verdict(state["verdict"])
+        values = {_text(name): _number_or_none(value) for name, value in state["values"].items()}
+        logged = None if state["logged"] is None else _text(state["logged"]), [_text(problem) for problem in state["problems"]]
+        self.reading = Reading(values, _number(state["at"]), _text(state["error"]), None, _text(state["blind"]))
+        self.polls, self.meter.memory, self.verdict = polls, memory, verdict
+        if announced:
+            self._logged = logged
 
     def save(self) -> None:
         """Leave what the next process needs."""
@@ -814,12 +1347,12 @@ class Agent:
             "boot": boot_id(),
             "at": self.reading.at,
             "saw": dict(self.saw),
-            "polls": dict(self.polls),
+            "polls": {address: (polls.times, polls.last) for address, polls in list(self.polls.items())},
             "memory": self.meter.memory,
             "verdict": self.verdict._asdict() if self.verdict else None,
             "values": self.reading.values,
             "error": self.reading.error,
-            "statistics": self.meter.statistics,
+            "blind": self.reading.blind,
             "logged": self._logged[0],
             "problems": self._logged[1],
             "settings": self.settings.raw,
@@ -832,22 +1365,23 @@ class Agent:
             self._unsaved = True  # the next tick tries again
             self._trouble["save"] = f"{path} cannot be written: {error.strerror}"
 
-    def status(self) -> dict:
+    def status(self) -> dict[str, Any]:
         """Return all there is to know, in plain values."""
+        assert self.verdict is not None, "a tick comes first"
         now, clock = time.monotonic(), time.time()
-        limits, verdict, reading = self.settings.limits, self.verdict, self.reading
+        limits, verdict, reading, order = self.settings.limits, self.verdict, self.reading, self.drain
 
-        def moment(at):
+        def moment(at: float | None) -> str | None:
             return None if at is None else utc(clock - (now - at))
 
-        def seen(table):
-            return {address: {"polls": times, "last": moment(last)} for address, (times, last) in sorted(dict(table).items())}
+        def seen(table: dict[str, Polls]) -> dict[str, dict[str, object]]:
+            return {address: {"polls": polls.times, "last": moment(polls.last)} for address, polls in sorted(table.copy().items())}
 
         return {
-            "state": "drained" if self.drain is not None else verdict.state,
+            "state": verdict.state if order is None else "drained",
             "reply": self.line(),
-            "since": moment(verdict.since),
-            "age": round(now - self._published[0], 3),
+            "since": moment(verdict.since) if order is None else utc(order.since),
+            "age": round(now - self._published.at, 3),
             "weight": verdict.weight,
             "reasons": list(verdict.reasons),
             "limits": {
@@ -864,30 +1398,81 @@ class Agent:
             "margin": limits.margin,
             "hold": limits.hold,
             "graded": limits.graded,
-            "drain": None if self.drain is None else {"reason": self.drain["reason"], "since": utc(self.drain["since"]), "until": utc(self.drain["until"])},
-            "ready_for": [] if self.drain is not None else sorted(dict(self.saw)),
-            "saw_drain": sorted(dict(self.saw)) if self.drain is not None else [],
+            "drain": None if order is None else {"reason": order.reason, "since": utc(order.since), "until": utc(order.until)},
+            "ready_for": [] if order is not None else sorted(dict(self.saw)),
+            "saw_drain": sorted(dict(self.saw)) if order is not None else [],
             "polls": seen(self.polls),
             "refused": seen(self.refused),
             "interface": self.meter.interface,
             "values": {name: _rounded(value) for name, value in reading.values.items()},
             "problems": list(self.problems),
             "statistics_error": reading.error,
-            "statistics": self.meter.statistics,
+            "statistics": self.meter.statistics(),
         }
 
 
-def parse_order(text: str) -> dict:
+def status_text(agent: Agent) -> str:
+    """Return the status as JSON that fits the buffer of a socket."""
+    status = agent.status()
+    text = json.dumps(status)
+    if len(text) > STATUS_BYTES:
+        status["statistics"] = {}
+        status["problems"].append("the statistics page is too long to be shown")
+        text = json.dumps(status)
+    return text
+
+
+def restore_verdict(saved: dict[str, Any]) -> Verdict:
+    """Return a verdict that was saved; raises ValueError, KeyError, TypeError or AttributeError for anything else."""
+    weight = _number_or_none(saved["weight"])
+    if saved["state"] not in ("up", "down"):
+        raise ValueError("no such state")
+    return Verdict(
+        state=saved["state"],
+        weight=None if weight is None else int(weight),
+        reasons=tuple(_text(reason) for reason in saved["reasons"]),
+        since=_number(saved["since"]),
+        hits={_text(name): _number(since) for name, since in saved["hits"].items()},
+        misses=int(_number(saved["misses"])),
+        serves=bool(saved["serves"]),
+        silent=int(_number(saved["silent"])),
+    )
+
+
+def _number(value: Any) -> float:
+    if not _within(value, -1e18, 1e18):
+        raise ValueError("not a number")
+    return value  # type: ignore[no-any-return]
+
+
+def _number_or_none(value: Any) -> float | None:
+    return None if value is None else _number(value)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("not a text")
+    return value
+
+
+def parse_order(text: str, written: float | None = None) -> Order:
     """Return a drain order. One that cannot be read still drains: the file is there because somebody wanted it."""
     try:
-        order = json.loads(text or "{}")
+        order = parse_json(text or "{}")
         reason, since, until = order.get("reason") or "", order.get("since"), order.get("until")
-        times = [moment for moment in (since, until) if moment is not None]
-        if isinstance(reason, str) and all(_within(moment, 0, 1e11) for moment in times):
-            return {"reason": reason, "since": since, "until": until}
+        if isinstance(reason, str) and all(moment is None or _within(moment, 0, 1e11) for moment in (since, until)):
+            return Order(reason, written if since is None else since, until)
     except (ValueError, AttributeError):
         pass
-    return {"reason": "order unreadable", "since": None, "until": None}
+    return Order("order unreadable", written, None)
+
+
+def _read_text(path: str) -> str:
+    """Return the text of a small plain file; of anything else a text that says nothing."""
+    try:
+        return read_file(path).decode("utf-8", "replace")
+    except OSError:
+        return "unreadable"
 
 
 def plain_address(peer: str) -> str:
@@ -897,40 +1482,16 @@ def plain_address(peer: str) -> str:
 
 
 def boot_id() -> str:
+    """Return what names this boot of the machine."""
     return _read("/proc/sys/kernel/random/boot_id").strip()
 
 
-def utc(moment):
+def utc(moment: float | None) -> str | None:
     """Return seconds since the epoch as ISO 8601, None for none."""
     return None if moment is None else time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
 
 
-def replace_file(path: str, text: str, mode: int = 0o644, durable: bool = False) -> None:
-    """Write a file so that readers see the old or the new one, whole."""
-    temporary = f"{path}.{os.getpid()}.{time.time_ns()}"
-    file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(file, "w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fchmod(stream.fileno(), mode)
-            if durable:
-                os.fsync(stream.fileno())
-        os.replace(temporary, path)
-    except OSError:
-        os.unlink(temporary)
-        raise
-
-
-def _read_text(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read(PAGE_BYTES)
-    except OSError:
-        return ""
-
-
-def _rounded(value):
+def _rounded(value: float | None) -> float | None:
     return round(value, 2) if isinstance(value, float) else value
 
 
@@ -949,7 +1510,7 @@ def listen(bind: str, port: int) -> socket.socket:
         return _bound(socket.AF_INET, "0.0.0.0", port)  # a kernel without IPv6
 
 
-def _bound(family, address: str, port: int) -> socket.socket:
+def _bound(family: int, address: str, port: int) -> socket.socket:
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -965,7 +1526,7 @@ def _bound(family, address: str, port: int) -> socket.socket:
     return listener
 
 
-def send(descriptor: int, answer) -> None:
+def send(descriptor: int, answer: bytes | None) -> None:
     """Send a reply, which always fits the buffer of a new socket, and close; a client is never waited for."""
     try:
         if answer:
@@ -978,7 +1539,8 @@ def send(descriptor: int, answer) -> None:
 
 def serve(listener: socket.socket, agent: Agent) -> None:
     """Answer polls until the listener is shut down."""
-    accept, answer, clock = listener._accept, agent.answer, time.monotonic  # descriptors will do: a socket object for each poll would double what a poll costs
+    accept, answer, clock = listener._accept, agent.answer, time.monotonic  # type: ignore[attr-defined]
+    # descriptors will do: a socket object for each poll would double what a poll costs
     while True:
         try:
             descriptor, peer = accept()
@@ -991,25 +1553,40 @@ def serve(listener: socket.socket, agent: Agent) -> None:
         send(descriptor, answer(peer[0], clock()))
 
 
-def serve_status(listener: socket.socket, agent: Agent) -> None:
-    """Tell whoever asks on this host."""
+def serve_status(admin: socket.socket, public: socket.socket, agent: Agent) -> None:
+    """Tell whoever asks on this host. Root comes first, nobody is waited for, and the others cannot keep the agent busy."""
+    poll = select.poll()
+    for listener in (admin, public):
+        listener.setblocking(False)
+        poll.register(listener, select.POLLIN)
+    text, made = b"", -math.inf
     while True:
-        connection, _peer = listener.accept()
+        ready = [descriptor for descriptor, _event in poll.poll()]
+        first = admin if admin.fileno() in ready else public
+        try:
+            connection, _peer = first.accept()
+        except OSError:
+            time.sleep(0.05)
+            continue
         with connection:
-            connection.settimeout(1)
+            if time.monotonic() - made > 0.1:
+                text, made = status_text(agent).encode("ascii"), time.monotonic()
             try:
-                connection.sendall(json.dumps(agent.status()).encode("ascii"))
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 * STATUS_BYTES)
+                connection.send(text, socket.MSG_DONTWAIT)
             except OSError:
                 continue
+        if first is public:
+            time.sleep(0.002)
 
 
 def notify(text: str) -> None:
-    """Tell the service manager, when there is one."""
+    """Tell the service manager, when there is one; a line is one message, whatever is in it."""
     address = os.environ.get("NOTIFY_SOCKET", "")
     if address:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
             try:
-                manager.sendto(text.encode("utf-8"), socket.MSG_DONTWAIT, "\0" + address[1:] if address.startswith("@") else address)
+                manager.sendto(shown(text).encode("utf-8"), socket.MSG_DONTWAIT, "\0" + address[1:] if address.startswith("@") else address)
             except OSError:
                 return
 
@@ -1019,11 +1596,12 @@ class Daemon:
 
     SIGNALS = (signal.SIGHUP, signal.SIGTERM, signal.SIGINT)
 
-    def __init__(self):
-        self.agent = Agent(load_settings(SETTINGS), STATE_DIRECTORY, self._log)
-        self.listener = self.thread = self.bound = None
+    def __init__(self) -> None:
+        self.loaded = sha256sum(*LOADED)  # before anything else: what this process runs on
+        settings, self.settings_data = load_settings(SETTINGS)
+        self.agent = Agent(settings, STATE_DIRECTORY, self._log)
         self.signals, self.signalled = os.pipe()
-        self.told = None  # when the watchdog was last told, and how often it wants to be
+        self.told: float | None = None  # when the watchdog was last told, and how often it wants to be
         self.telling = int(os.environ.get("WATCHDOG_USEC") or 0) / 3e6
 
     def run(self) -> None:
@@ -1034,8 +1612,9 @@ class Daemon:
         self.agent.warm_up()
         self.agent.tick()  # before listening, so that the first answer is a measured one
         self._listen()
-        with self._status_listener() as status:
-            self._thread(serve_status, status, self.agent)
+        with self._status_listener(ADMIN_SOCKET, 0o600) as admin, self._status_listener(STATUS_SOCKET, 0o666) as public:
+            self._thread(serve_status, admin, public, self.agent)
+            self._keep_record()
             notify("READY=1")
             self._loop()
             notify("STOPPING=1")
@@ -1069,7 +1648,9 @@ class Daemon:
             notify("WATCHDOG=1")
 
     def _reload(self) -> None:
-        self.agent.reload(SETTINGS)
+        data = self.agent.reload(SETTINGS)
+        if data is None:
+            return
         if self.bound != (self.agent.settings.bind, self.agent.settings.port):
             old = self.listener
             try:
@@ -1078,6 +1659,17 @@ class Daemon:
                 self._log(f"problem: cannot listen on the new address, the old one stays: {error.strerror}")
                 return
             old.shutdown(socket.SHUT_RDWR)
+        self.settings_data = data
+        self._keep_record()
+
+    def _keep_record(self) -> None:
+        """Leave which files this process runs on, as sha256sum writes them, behind the invocation of its unit."""
+        digest = sha256sum(data=self.settings_data)
+        lines = [f"# {os.environ.get('INVOCATION_ID', '')}", *self.loaded, *(f"{line.split()[0]}  {SETTINGS}" for line in digest)]
+        try:
+            replace_file(IN_FORCE, "\n".join(lines) + "\n")
+        except OSError as error:
+            self._log(f"problem: {IN_FORCE} cannot be written: {error.strerror}")
 
     def _listen(self) -> None:
         settings = self.agent.settings
@@ -1086,23 +1678,24 @@ class Daemon:
         self.thread = self._thread(serve, self.listener, self.agent)
 
     @staticmethod
-    def _thread(target, *arguments) -> threading.Thread:
+    def _thread(target: Callable[..., object], *arguments: object) -> threading.Thread:
         thread = threading.Thread(target=target, args=arguments, daemon=True)
         thread.start()
         return thread
 
-    def _status_listener(self) -> socket.socket:
+    @staticmethod
+    def _status_listener(path: str, mode: int) -> socket.socket:
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        if os.path.exists(STATUS_SOCKET):
-            os.unlink(STATUS_SOCKET)  # an agent that was killed leaves it
-        listener.bind(STATUS_SOCKET)
-        os.chmod(STATUS_SOCKET, 0o666)  # it only tells
-        listener.listen(8)
+        if os.path.lexists(path):
+            os.unlink(path)  # an agent that was killed leaves it
+        listener.bind(path)
+        os.chmod(path, mode)
+        listener.listen(64)
         return listener
 
     @staticmethod
     def _log(line: str) -> None:
-        print(line, file=sys.stderr, flush=True)
+        print(shown(line), file=sys.stderr, flush=True)
         notify(f"STATUS={line}")
 
 
@@ -1114,6 +1707,9 @@ def answer_inetd() -> None:
     """
     import syslog
 
+    def log(line: str) -> None:
+        syslog.syslog(shown(line))
+
     syslog.openlog("wcs-agent", syslog.LOG_PID, syslog.LOG_DAEMON)
     with socket.socket(fileno=os.dup(0)) as connection:
         null = os.open(os.devnull, os.O_RDWR)
@@ -1123,50 +1719,65 @@ def answer_inetd() -> None:
             peer = connection.getpeername()[0]
         except OSError:
             return  # gone already
+        settings = None
         try:
-            settings = load_settings(SETTINGS)
+            settings, _data = load_settings(SETTINGS)
         except SettingsError as error:
-            syslog.syslog(syslog.LOG_ERR, f"problem: {error}")
+            log(f"problem: {error}")
             settings = last_settings(STATE_DIRECTORY)
         if settings is None:
             send(connection.detach(), b"\n")  # nothing is known: an empty line changes nothing in HAProxy
             return
-        with locked(STATE_DIRECTORY):
-            agent = Agent(settings, STATE_DIRECTORY, syslog.syslog)
+        with Locked(STATE_DIRECTORY, settings.statistics.timeout + 2) as alone:
+            agent = Agent(settings, STATE_DIRECTORY, log)
             agent.load(announced=True)
             agent.warm_up()
-            agent.tick(fresh_for=INTERVAL)
+            agent.tick(fresh_for=INTERVAL if alone else STALE_SECONDS)
             line = agent.answer(peer, time.monotonic())
-            agent.save()
+            if alone:
+                agent.save()
         send(connection.detach(), line)
 
 
-class locked:
-    """Hold the lock of the state directory; without one that can be written everybody is on his own."""
+class Locked:
+    """Hold the lock of the state directory; true in a `with` when it is held. Who cannot have it in time is on his own."""
 
-    def __init__(self, directory: str):
+    def __init__(self, directory: str, seconds: float):
         self.path = os.path.join(directory, "lock")
-        self.file = None
+        self.seconds = seconds
+        self.file: int | None = None
 
-    def __enter__(self):
+    def __enter__(self) -> bool:
         import fcntl
 
         try:
-            self.file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-            fcntl.flock(self.file, fcntl.LOCK_EX)  # a holder keeps it for one measurement at most, which is bounded
+            self.file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
+            status = os.fstat(self.file)
+            if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():
+                return False
+            os.fchmod(self.file, 0o600)  # who can open it can hold it
         except OSError:
-            return
+            return False
+        deadline = time.monotonic() + self.seconds
+        while True:
+            try:
+                fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return True
+            except OSError:
+                if time.monotonic() > deadline:
+                    return False
+                time.sleep(0.01)
 
-    def __exit__(self, *_exception):
+    def __exit__(self, *_exception: object) -> None:
         if self.file is not None:
             os.close(self.file)
 
 
-def last_settings(directory: str):
+def last_settings(directory: str) -> Settings | None:
     """Return the settings that were last in force, None when nobody knows."""
     try:
-        return make_settings(json.loads(_read_text(os.path.join(directory, "state.json")))["settings"])
-    except (ValueError, KeyError, TypeError, SettingsError):
+        return make_settings(parse_json(read_file(os.path.join(directory, "state.json")).decode("utf-8"))["settings"])
+    except (OSError, ValueError, KeyError, TypeError, SettingsError):
         return None
 
 
@@ -1177,25 +1788,26 @@ class UsageError(Exception):
     """The command cannot do what it was asked; the text says why."""
 
 
-def main(arguments) -> int:
+def main(arguments: list[str]) -> int:
     """Run the command and return its exit status."""
+    os.umask(0o022)
     try:
         if arguments in (["serve"], ["serve", "--inetd"]):  # these need no parser, which would stay in memory or cost time at every poll
             return command_serve("--inetd" in arguments)
         options = _parser().parse_args(arguments)
-        return options.command(options)
+        return int(options.command(options))
     except (UsageError, SettingsError) as error:
-        print(f"wcs-agent: {error}", file=sys.stderr)
+        print(shown(f"wcs-agent: {error}"), file=sys.stderr)
         return 2
 
 
-def _parser():
+def _parser() -> Any:
     import argparse
 
     parser = argparse.ArgumentParser(prog="wcs-agent", description="HAProxy agent of a Web Call Server node.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    def command(name, function, text):
+    def command(name: str, function: Callable[[Any], int], text: str) -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=text, description=text)
         added.set_defaults(command=function)
         return added
@@ -1220,43 +1832,47 @@ def command_serve(inetd: bool) -> int:
     try:
         Daemon().run()
     except OSError as error:
-        print(f"wcs-agent: {error}", file=sys.stderr)
+        print(shown(f"wcs-agent: {error}"), file=sys.stderr)
         return 1
     return 0
 
 
-def command_status(options) -> int:
-    status = _ask(STATUS_SOCKET)
+def command_status(options: Any) -> int:
+    status = _ask(ADMIN_SOCKET) or _ask(STATUS_SOCKET)
     if status is None:
         agent = Agent(_settings(), STATE_DIRECTORY)
         agent.load()
         agent.warm_up()
-        agent.tick(fresh_for=INTERVAL)
+        agent.tick()
         status = {"running": False, **agent.status()}
     print(json.dumps(status, indent=2) if options.json else as_text(status))
     return 0
 
 
-def _ask(path: str):
-    """Return the status of the running agent, None when none runs."""
+def _ask(path: str) -> dict[str, Any] | None:
+    """Return the status of the running agent, None when none runs or this is the other door."""
+    deadline = time.monotonic() + 5
     answer = bytearray()
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.settimeout(5)
-        try:
-            connection.connect(path)
-            while True:
-                data = connection.recv(65536)
-                if not data:
-                    break
-                answer += data
-        except (FileNotFoundError, ConnectionRefusedError):
-            return None
-        except OSError as error:
-            raise UsageError(f"the agent does not tell its status: {error}") from error
-    return {"running": True, **json.loads(answer.decode("ascii"))}
+    while True:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(5)
+            try:
+                connection.connect(path)
+                for data in iter(lambda: connection.recv(65536), b""):
+                    answer += data
+                return {"running": True, **parse_json(answer.decode("ascii"))}
+            except (FileNotFoundError, ConnectionRefusedError):
+                return None
+            except (OSError, ValueError) as error:
+                if path == ADMIN_SOCKET and isinstance(error, PermissionError):
+                    return None
+                if time.monotonic() > deadline:
+                    raise UsageError(f"the agent does not tell its status: {error}") from error
+                answer.clear()
+        time.sleep(0.01)  # many ask at once
 
 
-def as_text(status: dict) -> str:
+def as_text(status: dict[str, Any]) -> str:
     """Return a status for people."""
     lines = [
         f"reply    {status['reply']}",
@@ -1278,10 +1894,10 @@ def as_text(status: dict) -> str:
     if status["statistics_error"]:
         lines += ["", f"statistics unreadable: {status['statistics_error']}"]
     lines += [f"problem: {problem}" for problem in status["problems"]]
-    return "\n".join(lines)
+    return "\n".join(map(shown, lines))
 
 
-def command_check(options) -> int:
+def command_check(options: Any) -> int:
     settings = _settings()
     marks = _pairs(options.limits) if options.limits else settings.limits.marks
     settings = settings._replace(limits=settings.limits._replace(marks=marks, graded=False))
@@ -1291,12 +1907,12 @@ def command_check(options) -> int:
     reading = meter.read()
     verdict = decide(settings.limits, reading)
     for problem in meter.problems:
-        print(f"problem: {problem}", file=sys.stderr)
+        print(shown(f"problem: {problem}"), file=sys.stderr)
     print(reply(verdict).decode("ascii"), end="")
     return 0 if verdict.state == "up" else 1
 
 
-def _pairs(words) -> dict:
+def _pairs(words: list[str]) -> dict[str, float]:
     """Return the limits of a command line such as `cpu 70 publishers 50`."""
     try:
         marks = {name: float(value) if "." in value else int(value) for name, value in zip(words[::2], words[1::2])}
@@ -1307,19 +1923,20 @@ def _pairs(words) -> dict:
     return make_settings({"limits": marks}).limits.marks
 
 
-def command_drain(options) -> int:
+def command_drain(options: Any) -> int:
     now = time.time()
-    order = {"reason": describe(options.reason), "since": now, "until": None if options.until is None else parse_until(options.until, now)}
+    until = None if options.until is None else parse_until(options.until, now)
+    order = {"reason": describe(options.reason), "since": now, "until": until}
     path = os.path.join(STATE_DIRECTORY, "drain.json")
     try:
         replace_file(path, json.dumps(order), durable=True)
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}") from error
-    print("drained" + (f" until {utc(order['until'])}" if order["until"] else ""))
+    print("drained" + (f" until {utc(until)}" if until else ""))
     return 0
 
 
-def command_undrain(_options) -> int:
+def command_undrain(_options: Any) -> int:
     path = os.path.join(STATE_DIRECTORY, "drain.json")
     try:
         os.unlink(path)
@@ -1332,7 +1949,7 @@ def command_undrain(_options) -> int:
     return 0
 
 
-def command_validate(options) -> int:
+def command_validate(options: Any) -> int:
     load_settings(options.file)
     return 0
 
@@ -1354,7 +1971,7 @@ def parse_until(text: str, now: float) -> float:
 
 
 def _settings() -> Settings:
-    return load_settings(SETTINGS) if os.path.exists(SETTINGS) else make_settings({})
+    return load_settings(SETTINGS)[0] if os.path.lexists(SETTINGS) else make_settings({})
 
 
 if __name__ == "__main__":

@@ -5,4 +5,4 @@
 # The release's own Python and HAProxy, for the tests of the agent.
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -q
-apt-get install -q -y --no-install-recommends haproxy xinetd python3-pytest python3-hypothesis
+apt-get install -q -y --no-install-recommends haproxy xinetd python3-pytest python3-hypothesis python3-psutil

@@ -6,7 +6,7 @@
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -q
 apt-get install -q -y --no-install-recommends \
-    python3-venv git openssl haproxy nginx default-jdk-headless xinetd curl
+    python3-venv git openssl haproxy nginx default-jdk-headless xinetd curl python3-psutil
 python3 -m venv /opt/tests
 /opt/tests/bin/pip install --quiet --require-hashes -r /requirements/uv.txt
 /opt/tests/bin/uv pip install --quiet --python /opt/tests --require-hashes -r /requirements/test.txt

@@ -117,7 +117,7 @@ def test_each_limit_has_its_own_hysteresis_and_the_state_its_own_since():
 )
 def test_unreadable_statistics(readings, state, readable):
     verdict = judge(limits(misses=2), *readings)
-    assert (verdict.state, verdict.readable) == (state, readable)
+    assert (verdict.state, verdict.serves) == (state, readable)
     assert verdict.reasons == (() if readable else ("statistics unreadable: timed out",))
 
 

@@ -24,10 +24,13 @@ class ScriptedMeter:
 
     def __init__(self):
         self.values, self.error = dict(IDLE), ""
-        self.memory, self.statistics, self.problems, self.interface = {}, {"stream": {"streams_hls": 1}}, [], "eth0"
+        self.memory, self.problems, self.interface = {}, [], "eth0"
 
     def read(self):
         return agent.Reading(self.values, agent.time.monotonic(), self.error)
+
+    def statistics(self):
+        return {"stream": {"streams_hls": 1}}
 
 
 class Node:
@@ -46,7 +49,6 @@ class Node:
         self.agent = agent.Agent(self.settings, str(self.directory), self.log.append)
         self.agent.meter = ScriptedMeter()
         self.agent.load()
-        self.agent.meter.statistics = {"stream": {"streams_hls": 1}}
         self.agent.tick()
 
     def reboot(self):

@@ -1,10 +1,13 @@
 # Copyright (c) 2026 webcallserver.balancer contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is read from the kernel, against made-up kernel files."""
+"""What is measured, against made-up counters and kernel files."""
 
 from __future__ import annotations
 
+import collections
+import subprocess
 import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -13,7 +16,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[4] / "roles" / "wcs_node
 import wcs_agent as agent
 
 HEAD4 = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n"
-HEAD_DEV = "Inter-|   Receive                            |  Transmit\n face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets ...\n"
 
 
 def route4(interface, destination="00000000", metric=0, mask="00000000", flags="0003"):
@@ -44,25 +46,6 @@ def test_the_interface_is_that_of_the_default_route(routes, routes6, interface):
     assert agent.default_interface(routes, routes6) == interface
 
 
-@pytest.mark.parametrize(("interface", "counters"), [("eth0", (1000, 2000)), ("veth0", (5, 6)), ("lo", (7, 8)), ("eth", None), ("", None)])
-def test_parse_devices(interface, counters):
-    lines = "".join(
-        f"{name}: {received} 1 0 0 0 0 0 0 {sent} 1 0 0 0 0 0 0\n" for name, received, sent in (("    lo", 7, 8), ("  eth0", 1000, 2000), (" veth0", 5, 6))
-    )
-    assert agent.parse_devices(HEAD_DEV + lines, interface) == counters
-
-
-@pytest.mark.parametrize(
-    ("line", "busy", "total"),
-    [
-        ("cpu  10 1 5 80 4 0 2 3 7 0\ncpu0 1 1 1 1\n", 21, 105),  # guest time is part of user time
-        ("cpu 0 0 0 0 0 0 0 0", 0, 0),
-    ],
-)
-def test_parse_cpu(line, busy, total):
-    assert agent.parse_cpu(line) == (busy, total)
-
-
 @pytest.mark.parametrize(("ranges", "cpus"), [("0-3\n", 4), ("0", 1), ("0-1,4,6-7\n", 5), ("", 0), ("\n", 0)])
 def test_count_cpus(ranges, cpus):
     assert agent.count_cpus(ranges) == cpus
@@ -77,12 +60,12 @@ V1, V2, UNIT = "/sys/fs/cgroup/cpu", "/sys/fs/cgroup", "/system.slice/webcallser
         ({}, None),
         ({V2 + UNIT + "/cpu.max": "max 100000\n"}, None),
         ({V2 + UNIT + "/cpu.max": "800000 100000\n"}, None),
-        ({V2 + UNIT + "/cpu.max": "150000 100000\n"}, (1.5, V2 + UNIT + "/cpu.stat", 1e-6)),
-        ({V2 + UNIT + "/cpu.max": "max 100000\n", V2 + UNIT + "/cpuset.cpus.effective": "0-1\n"}, (2.0, V2 + UNIT + "/cpu.stat", 1e-6)),
+        ({V2 + UNIT + "/cpu.max": "150000 100000\n"}, (UNIT, 1.5, V2 + UNIT + "/cpu.stat", 1e-6)),
+        ({V2 + UNIT + "/cpu.max": "max 100000\n", V2 + UNIT + "/cpuset.cpus.effective": "0-1\n"}, (UNIT, 2.0, V2 + UNIT + "/cpu.stat", 1e-6)),
         ({V1 + UNIT + "/cpu.cfs_quota_us": "-1\n", V1 + UNIT + "/cpu.cfs_period_us": "100000\n"}, None),
         (
             {V1 + UNIT + "/cpu.cfs_quota_us": "200000\n", V1 + UNIT + "/cpu.cfs_period_us": "100000\n"},
-            (2.0, "/sys/fs/cgroup/cpuacct" + UNIT + "/cpuacct.usage", 1e-9),
+            (UNIT, 2.0, "/sys/fs/cgroup/cpuacct" + UNIT + "/cpuacct.usage", 1e-9),
         ),
     ],
 )
@@ -91,19 +74,47 @@ def test_cpu_limit(monkeypatch, files, limit):
     assert agent.cpu_limit(UNIT, 8) == limit
 
 
+Times = collections.namedtuple("Times", "user nice system idle iowait irq softirq steal guest guest_nice")
+Traffic = collections.namedtuple("Traffic", "bytes_sent bytes_recv")
+
+
+class Psutil:
+    """What psutil says of a machine of ours."""
+
+    def __init__(self):
+        self.times, self.traffic, self.load, self.percent = Times(*[0] * 10), {}, 0.0, 50.0
+
+    def cpu_count(self):
+        return 4
+
+    def cpu_times(self):
+        return self.times
+
+    def net_io_counters(self, pernic, nowrap):
+        assert (pernic, nowrap) == (True, False)
+        return self.traffic
+
+    def getloadavg(self):
+        return self.load, 0.0, 0.0
+
+    def virtual_memory(self):
+        return types.SimpleNamespace(percent=self.percent)
+
+
 class Machine:
-    """A machine whose clock and files are ours."""
+    """A machine whose clock, counters and files are ours."""
 
     def __init__(self, monkeypatch, **settings):
-        self.now, self.page, self.load = 1000.0, "streams_hls=1\nports_media_free=400", 0.0
-        self.files = {"/proc/net/route": HEAD4 + route4("eth0")}
+        self.now, self.page = 1000.0, "-----Stream Stats-----\nstreams_hls=1\n-----Port Stats-----\nports_media_free=400"
+        self.files, self.psutil = {"/proc/net/route": HEAD4 + route4("eth0")}, Psutil()
+        self.websocket, self.tried = "", 0
         self.cpu(0, 0)
         self.traffic(0, 0)
+        monkeypatch.setattr(agent, "load_psutil", lambda: self.psutil)
         monkeypatch.setattr(agent, "_read", lambda path: self.files.get(path, ""))
         monkeypatch.setattr(agent, "fetch", self._fetch)
+        monkeypatch.setattr(agent, "Handshake", self._handshake)
         monkeypatch.setattr(agent.time, "monotonic", lambda: self.now)
-        monkeypatch.setattr(agent.os, "cpu_count", lambda: 4)
-        monkeypatch.setattr(agent.os, "getloadavg", lambda: (self.load, 0.0, 0.0))
         monkeypatch.setattr(agent, "SMOOTHING_SECONDS", 1e-9)
         self.meter = agent.Meter(agent.make_settings(settings))
         self.meter.prime()
@@ -111,13 +122,17 @@ class Machine:
     def _fetch(self, *_arguments):
         if isinstance(self.page, Exception):
             raise self.page
-        return self.page
+        return agent.Page(self.page.encode())
+
+    def _handshake(self, *_arguments):
+        self.tried += 1
+        return types.SimpleNamespace(outcome=lambda: self.websocket)
 
     def cpu(self, busy, idle):
-        self.files["/proc/stat"] = f"cpu {busy} 0 0 {idle} 0 0 0 0 0 0\ncpu0 1 0 0 1 0 0 0 0 0 0\n"
+        self.psutil.times = Times(busy, 0, 0, idle, *[0] * 6)
 
     def traffic(self, received, sent):
-        self.files["/proc/net/dev"] = HEAD_DEV + "".join(f"  {name}: {received} 0 0 0 0 0 0 0 {sent} 0 0 0 0 0 0 0\n" for name in ("eth0", "br0", "veth1"))
+        self.psutil.traffic = {name: Traffic(sent, received) for name in ("eth0", "br0", "veth1")}
 
     def after(self, seconds):
         self.now += seconds
@@ -147,6 +162,7 @@ def test_cpu_is_that_of_the_control_group_when_it_is_limited(monkeypatch):
     machine = Machine(monkeypatch)
     machine.files[V2 + UNIT + "/cpu.max"] = "100000 100000"
     machine.files[V2 + UNIT + "/cpu.stat"] = "usage_usec 1000000\nuser_usec 1"
+    machine.meter._looked_up = None
     machine.meter.prime()
     machine.cpu(25, 75)
     machine.files[V2 + UNIT + "/cpu.stat"] = "usage_usec 1950000\nuser_usec 1"
@@ -158,7 +174,7 @@ def test_cpu_is_that_of_the_control_group_when_it_is_limited(monkeypatch):
 
 def test_load_average(monkeypatch):
     machine = Machine(monkeypatch, cpu="load")
-    machine.load = 5.0
+    machine.psutil.load = 5.0
     assert machine.after(1).values["cpu"] == pytest.approx(125)
 
 
@@ -178,7 +194,7 @@ def test_smoothing(monkeypatch):
 def test_the_first_measurement_starts_from_the_load_average(monkeypatch):
     machine = Machine(monkeypatch)
     monkeypatch.setattr(agent, "SMOOTHING_SECONDS", 5.0)
-    machine.load = 2.0
+    machine.psutil.load = 2.0
     machine.meter.prime()
     machine.cpu(100, 0)
     assert machine.after(0.2).values["cpu"] == pytest.approx(52, abs=0.1)  # not 100, which a fifth of a second would say
@@ -239,7 +255,7 @@ def test_an_unreadable_page_is_an_error_and_not_many_problems(monkeypatch):
     reading = machine.after(1)
     assert reading.error == "timed out"
     assert machine.meter.problems == []
-    assert machine.meter.statistics == {}
+    assert machine.meter.statistics() == {}
 
 
 def test_the_real_machine_can_be_measured():
@@ -248,6 +264,96 @@ def test_the_real_machine_can_be_measured():
     agent.time.sleep(0.05)
     values = meter.read().values
     assert values["cpu"] is None or 0 <= values["cpu"] <= 100
+
+
+def test_guest_time_counts_once_and_stolen_time_is_not_ours(monkeypatch):
+    machine = Machine(monkeypatch)
+    machine.psutil.times = Times(user=10, nice=1, system=5, idle=80, iowait=4, irq=0, softirq=2, steal=3, guest=7, guest_nice=0)
+    assert machine.after(1).values["cpu"] == pytest.approx(100 * 21 / 105)
+
+
+def test_memory_is_measured_where_it_has_a_limit(monkeypatch):
+    assert "memory" not in Machine(monkeypatch).after(1).values
+    assert Machine(monkeypatch, limits={"memory": 90}).after(1).values["memory"] == 50.0
+
+
+@pytest.mark.parametrize("question", ["cpu_count", "cpu_times", "net_io_counters", "getloadavg", "virtual_memory"])
+@pytest.mark.parametrize("error", [FileNotFoundError("/proc/stat"), PermissionError(), RuntimeError(), NotImplementedError(), AttributeError(), ValueError()])
+def test_whatever_psutil_meets_the_rest_is_known(monkeypatch, question, error):
+    def fails(**_how):
+        raise error
+
+    machine = Machine(monkeypatch, limits={"cpu": 90, "memory": 90, "band-in": 100, "hls": 100})
+    setattr(machine.psutil, question, fails)
+    machine.meter._looked_up = None
+    machine.cpu(1, 1)
+    machine.after(1)
+    machine.cpu(2, 2)
+    values = machine.after(1).values
+    unknown = {"cpu_times": {"cpu"}, "net_io_counters": {"band-in"}, "virtual_memory": {"memory"}}.get(question, set())
+    assert {name for name in ("cpu", "memory", "band-in", "hls") if values[name] is None} == unknown
+    assert machine.meter.problems == [f"{name} is not known, so its limit is not watched" for name in ("cpu", "memory", "band-in") if name in unknown]
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (None, "psutil is missing: install python3-psutil"),
+        ("", "psutil is missing: install python3-psutil"),
+        ("raise ImportError('made for another Python')", "psutil cannot be used, install python3-psutil anew: made for another Python"),
+        ("import nothing_of_this_name", "psutil lacks nothing_of_this_name"),
+        ("1/0", "psutil cannot be used, install python3-psutil anew: division by zero"),
+    ],
+)
+def test_without_psutil_the_node_is_out_and_says_why(tmp_path, content, sentence):
+    """In a process of its own, whose only packages are ours."""
+    (tmp_path / "psutil").mkdir()
+    if content is not None:
+        (tmp_path / "psutil" / "__init__.py").write_text(content)
+    program = f"""
+import sys; sys.path.insert(0, {str(Path(agent.__file__).parent)!r})
+import wcs_agent
+before = list(sys.path)
+wcs_agent.PSUTIL_FROM = ({str(tmp_path)!r},)
+watched = wcs_agent.Agent(wcs_agent.make_settings({{"limits": {{"publishers": 9}}, "statistics": {{"port": 1, "timeout": 0.05}}}}), {str(tmp_path)!r})
+watched.meter.prime()
+wcs_agent.fetch = lambda *_source: wcs_agent.Page(b"streams_hls=1")
+watched.tick()
+assert sys.path == before
+print(watched.line())
+wcs_agent.PSUTIL_FROM = wcs_agent.distribution_packages()
+watched.tick()
+watched.tick()
+print(watched.line())
+"""
+    said = subprocess.run([sys.executable, "-I", "-S", "-c", program], capture_output=True, text=True, check=True).stdout
+    assert said == f"down #{sentence}\nup 100%\n"
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "tried", "silent"),
+    [
+        (["", "", "", "", "", "", ""], 3, [0] * 7),
+        (["", "", "", "timed out", "timed out", "timed out", ""], 5, [0, 0, 0, 1, 2, 3, 0]),
+        (["timed out", "", "", "", "", ""], 3, [2, 0, 0, 0, 0, 0]),
+        (["", "", "", "timed out", "", "timed out", "timed out"], 3, [0, 0, 0, 1, 0, 0, 0]),
+    ],
+)
+def test_a_websocket_is_tried_now_and_then_and_again_at_once_when_it_failed(monkeypatch, outcomes, tried, silent):
+    machine, verdict, seen = Machine(monkeypatch, websocket={"port": 8080}), None, []
+    for outcome in outcomes:
+        machine.websocket = outcome
+        verdict = agent.decide(machine.meter.settings.limits, machine.after(1), verdict)
+        seen.append(verdict.silent)
+        assert (verdict.state, verdict.reasons, verdict.serves) == (("down", ("ws timed out",), False) if verdict.silent >= 2 else ("up", (), True))
+    assert (seen, machine.tried) == (silent, tried)
+
+
+def test_no_websocket_is_tried_where_none_is_wanted(monkeypatch):
+    machine = Machine(monkeypatch)
+    machine.websocket = "timed out"
+    assert [machine.after(1).websocket for _second in range(5)] == [""] * 5
+    assert machine.tried == 0
 
 
 def test_a_long_kernel_file_is_read_whole(tmp_path):

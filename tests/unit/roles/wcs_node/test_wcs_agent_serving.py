@@ -25,7 +25,7 @@ class Statistics:
     """The statistics page of a node."""
 
     def __init__(self):
-        self.publishers, self.hangs = 1, False
+        self.publishers, self.hangs, self.text = 1, False, PAGE
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self._serve, daemon=True).start()
@@ -42,7 +42,7 @@ class Statistics:
                     if self.hangs:
                         time.sleep(0.3)
                     else:
-                        connection.sendall(b"HTTP/1.0 200 OK\r\n\r\n" + PAGE.format(publishers=self.publishers).encode())
+                        connection.sendall(b"HTTP/1.0 200 OK\r\n\r\n" + self.text.replace("{publishers}", str(self.publishers)).encode())
                 except OSError:
                     pass
 
@@ -65,6 +65,7 @@ class Program:
         self.notified.bind(str(directory / "notify"))
         self.notified.settimeout(10)
         self.environment = {f"{name}_DIRECTORY": str(directory) for name in ("CONFIGURATION", "STATE", "RUNTIME")}
+        self.environment["PATH"] = os.environ["PATH"]
         self.settings()
 
     def settings(self, **others):
@@ -80,10 +81,10 @@ class Program:
     def run(self, *arguments):
         return subprocess.run(self.command(*arguments), env=self.environment, capture_output=True, text=True, timeout=30, check=False)
 
-    def start(self):
+    def start(self, umask=0o022):
         environment = {**self.environment, "NOTIFY_SOCKET": str(self.directory / "notify"), "WATCHDOG_USEC": "300000"}
         with (self.directory / "log").open("a", encoding="utf-8") as log:
-            self.process = subprocess.Popen(self.command("serve"), env=environment, stderr=log)
+            self.process = subprocess.Popen(self.command("serve"), env=environment, stderr=log, preexec_fn=lambda: os.umask(umask))
         self.wait_notified("READY=1")
         return self
 

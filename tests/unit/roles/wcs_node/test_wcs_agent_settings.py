@@ -16,7 +16,7 @@ import wcs_agent as agent
 
 def test_defaults():
     settings = agent.make_settings({})
-    assert (settings.port, settings.bind, settings.networks, settings.http_port) == (9707, "", (), 8081)
+    assert (settings.port, settings.bind, settings.networks, settings.statistics.port) == (9707, "", (), 8081)
     assert settings.limits == agent.Limits()
     assert settings.limits.marks == {"cpu": 90, "publishers": 100, "subscribers": 100, "hls": 100, "band-in": 100, "band-out": 100, "media-ports-free": 10}
 
@@ -39,6 +39,9 @@ def test_defaults():
         {"unit": ""},
         {"cpu": "load"},
         {"graded": True},
+        {"websocket": {"port": 8080}},
+        {"websocket": {"port": 0}},
+        {"limits": {"memory": 90}},
     ],
 )
 def test_good_settings(raw):
@@ -65,7 +68,7 @@ def test_good_settings(raw):
         ({"networks": ["192.0.2"]}, "networks: '192.0.2' must be"),
         ({"networks": [7]}, "networks: 7 must be"),
         ({"limits": [1]}, "limits must be a mapping"),
-        ({"limits": {"ram": 1}}, "limits.ram must be one of cpu, publishers"),
+        ({"limits": {"ram": 1}}, "limits.ram must be one of cpu, memory, publishers"),
         ({"limits": {"cpu": 0}}, "limits.cpu must be a number above 0"),
         ({"limits": {"cpu": -1}}, "limits.cpu must be"),
         ({"limits": {"cpu": "90"}}, "limits.cpu must be"),
@@ -91,6 +94,9 @@ def test_good_settings(raw):
         ({"bandwidth": {"mbps": 0}}, "bandwidth.mbps must be"),
         ({"unit": "../x"}, "unit must be the name of a systemd service"),
         ({"ready_seconds": -1}, "ready_seconds must be"),
+        ({"websocket": 8080}, "websocket must be a mapping"),
+        ({"websocket": {"port": 65536}}, "websocket.port must be a port number, or 0 to try none"),
+        ({"websocket": {"address": "::1"}}, "websocket.address must be one of port"),
     ],
 )
 def test_bad_settings_are_named(raw, name):

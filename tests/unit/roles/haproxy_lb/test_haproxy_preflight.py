@@ -51,15 +51,15 @@ MISTAKES = {
     "web server without port": ({"haproxy_lb_web_address": "127.0.0.1"}, 'haproxy_lb_web_address is "127.0.0.1"'),
     "an origin that is none": ({"haproxy_lb_origins": ["www.example.com"]}, "haproxy_lb_origins: 'www.example.com' is no origin"),
     "everybody is a proxy": ({"haproxy_lb_proxies": ["0.0.0.0/0"]}, "haproxy_lb_proxies: 0.0.0.0/0 is everybody"),
-    "no such protocol": ({"haproxy_lb_proxies_send": "forwarded"}, "haproxy_lb_proxies_send"),
+    "no such protocol": ({"haproxy_lb_proxies_protocol": "forwarded"}, "haproxy_lb_proxies_protocol"),
     "less than nobody": ({"haproxy_lb_source_sessions": -1}, "haproxy_lb_source_sessions is below 0"),
     "less than never": ({"haproxy_lb_hsts_max_age": -1}, "haproxy_lb_hsts_max_age is below 0"),
     "a tunnel without a unit": ({"haproxy_lb_timeout_tunnel": "3600"}, "haproxy_lb_timeout_tunnel is 3600, which is no duration"),
     "a stop in words": ({"haproxy_lb_hard_stop_after": "soon"}, "haproxy_lb_hard_stop_after is soon, which is no duration"),
     "too few descriptors": ({"haproxy_lb_nofile": 1024}, "haproxy_lb_nofile is 1024"),
     "certificates of one name": (
-        {"haproxy_lb_more_certificates": [{"name": "wcs.example.com", "certificate": "{certificate}", "chain": "{chain}", "private_key": "{key}"}]},
-        "haproxy_lb_more_certificates: each needs a name of its own",
+        {"haproxy_lb_extra_certificates": [{"name": "wcs.example.com", "certificate": "{certificate}", "chain": "{chain}", "private_key": "{key}"}]},
+        "haproxy_lb_extra_certificates: each needs a name of its own",
     ),
 }
 

@@ -30,9 +30,29 @@ UNSAID = {"http": "80", "https": "443"}
 SESSION, SERVER, BESIDES = 2, 4, 500
 LEAST_NOFILE, RESERVE = 65536, 4000
 
+# Words that begin a section of HAProxy's file
 SECTIONS = frozenset(
-    "acme backend cache crt-store defaults fcgi-app frontend global http-errors listen log-forward log-profile mailers peers program resolvers ring traces"
-    " userlist".split()
+    {
+        "acme",
+        "backend",
+        "cache",
+        "crt-store",
+        "defaults",
+        "fcgi-app",
+        "frontend",
+        "global",
+        "http-errors",
+        "listen",
+        "log-forward",
+        "log-profile",
+        "mailers",
+        "peers",
+        "program",
+        "resolvers",
+        "ring",
+        "traces",
+        "userlist",
+    }
 )
 # What the balancer alone says, and all other spellings that a server might take for it
 OURS = ("X-Client-IP", "X-Forwarded-For", "X-Forwarded-Proto")
@@ -286,12 +306,12 @@ class Balancer:
         remedy = "raise that there, balance fewer nodes from here"
         if granted < fixed + SESSION:
             self.problems.append(
-                f"HAProxy needs {fixed} file descriptors for the checks and agents of {len(servers)} nodes alone, two for each, and {whose}: {remedy}."
+                f"HAProxy needs {fixed} file descriptors for checks and agents of {len(servers)} nodes alone, two for each, and {whose}: {remedy}."
             )
         elif granted < fixed + SESSION * sessions:
             self.notes.append(
-                f"The nodes may hold {sessions} WebSockets together (haproxy_lb_maxconn), for which HAProxy needs {fixed + SESSION * sessions} file descriptors, "
-                f"and {whose}: it will hold {(granted - fixed) // SESSION} at most. To hold more, {remedy} or put another balancer beside this one."
+                f"The nodes may hold {sessions} WebSockets together (haproxy_lb_maxconn), for which HAProxy needs {fixed + SESSION * sessions} file "
+                f"descriptors, and {whose}: it will hold {(granted - fixed) // SESSION} at most. To hold more, {remedy} or put another balancer beside this one."
             )
 
 
@@ -347,8 +367,8 @@ def balancer_plan(
     by_dns = [name for name in named if "resolvers" in resolution(name, facts)]
     if by_dns and not made.seen.nameservers:
         made.problems.append(
-            f"{', '.join(by_dns[:5])}: this host has no nameserver in /etc/resolv.conf to ask for names of nodes or of haproxy_lb_web_address, and its /etc/hosts "
-            "does not have them: give addresses (wcs_node_address), or set the host up to resolve names."
+            f"{', '.join(by_dns[:5])}: this host has no nameserver in /etc/resolv.conf to ask for names of nodes or of haproxy_lb_web_address, and its "
+            "/etc/hosts does not have them: give addresses (wcs_node_address), or set the host up to resolve names."
         )
     plan = {
         "notes": made.notes,

@@ -87,7 +87,8 @@ def test_servers_come_from_the_inventory(render):
     assert servers(render("haproxy.cfg.j2", hosts=hosts)) == [
         "server wcs1 192.0.2.11:8080 weight 100 maxconn 500 check port 8081 agent-check agent-port 9707",
         "server wcs2 [2001:db8::12]:8443 weight 200 maxconn 1000 check port 9081 agent-check agent-port 9707",
-        "server wcs3.example.com wcs3.example.com:8080 weight 7 maxconn 500 check port 8081 agent-check agent-port 9999 resolvers host init-addr last,libc,none",
+        "server wcs3.example.com wcs3.example.com:8080 weight 7 maxconn 500 check port 8081 agent-check agent-port 9999"
+        " resolvers host init-addr last,libc,none",
     ]
 
 

@@ -7,9 +7,8 @@ import hashlib
 import time
 
 import pytest
-
-from plugins.module_utils import _haproxy_in_force as haproxy
-from plugins.module_utils._haproxy_in_force import Bind
+from ansible_collections.webcallserver.balancer.plugins.module_utils import _haproxy_in_force as haproxy
+from ansible_collections.webcallserver.balancer.plugins.module_utils._haproxy_in_force import Bind
 
 CONFIG = """
 global

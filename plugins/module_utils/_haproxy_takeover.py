@@ -12,26 +12,8 @@ import re
 
 SEAL = re.compile(rb"# ([0-9a-f]{64}) is the SHA-256 of the lines above[^\n]*\n?")
 # What begins a section that can be named, in any release
-KINDS = frozenset(
-    [
-        "acme",
-        "backend",
-        "cache",
-        "crt-store",
-        "fcgi-app",
-        "frontend",
-        "http-errors",
-        "listen",
-        "log-forward",
-        "log-profile",
-        "mailers",
-        "peers",
-        "program",
-        "resolvers",
-        "ring",
-        "traces",
-        "userlist",
-    ]
+KIND = re.compile(
+    "acme|backend|cache|crt-store|fcgi-app|frontend|http-errors|listen|log-forward|log-profile|mailers|peers|program|resolvers|ring|traces|userlist"
 )
 # The sections of the role's own file and of the how-to's, which the role's are made to replace
 REPLACED = re.compile(r"frontend wcs-(balancer|redirect)|backend wcs_(back|back_.*|web|web_admin|pages)|resolvers host")
@@ -47,7 +29,7 @@ def sealed(data: bytes) -> bool:
 def sections(text: str) -> list[str]:
     """Return the sections but global and defaults, as kind and name."""
     lines = (line.split("#")[0].split()[:2] for line in text.split("\n"))
-    return list(dict.fromkeys(" ".join(words) for words in lines if words and words[0] in KINDS))
+    return list(dict.fromkeys(" ".join(words) for words in lines if words and KIND.fullmatch(words[0])))
 
 
 def gone(data: bytes, kept: str) -> list[str]:

@@ -56,6 +56,7 @@ def etc(tmp_path_factory):
         (directory / "certs" / f"{name}.pem").write_text(certificate.read_text() + key.read_text())
     (directory / "server-state").write_text("1\n")
     (directory / "ticket-keys").write_text("".join(base64.b64encode(bytes([number]) * 80).decode() + "\n" for number in range(3)))
+    (directory / "ticket-keys").chmod(0o600)
     return directory
 
 
@@ -126,7 +127,7 @@ def config_at(render):
 
 
 @pytest.fixture(scope="session")
-def install(etc, render, config_at):
+def install(etc, config_at):
     """Install what a balancer runs on, in a directory that stands for /etc/haproxy and /run/haproxy."""
 
     def install(directory, **variables):
@@ -136,8 +137,6 @@ def install(etc, render, config_at):
         if not (directory / "ticket-keys").exists():
             shutil.copy(etc / "ticket-keys", directory)
         config_at(directory / "haproxy.cfg", **variables)
-        for script in ("reload.py", "tickets.py"):
-            (directory / script).write_text(render(f"{script}.j2", **variables), encoding="utf-8")
 
     return install
 

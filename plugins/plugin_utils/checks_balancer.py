@@ -104,7 +104,7 @@ def origin(entry: object) -> str:
     if match is None:
         raise ValueError(
             f"haproxy_lb_origins: {addresses.shown(text)} is no origin; write scheme and host and no path, as in https://www.example.com, "
-            "https://*.example.com or capacitor://localhost, and other letters than a to z as browsers do (xn--…)"
+            "https://*.example.com or capacitor://localhost, and other letters than a to z as browsers do (xn--...)"
         )
     scheme, wildcard, host, port = match.groups()
     web = scheme in UNSAID
@@ -130,7 +130,8 @@ def network(entry: object, variable: str) -> str:
         addresses.address(text.partition("/")[0])
         found = ipaddress.ip_network(text)
     except ValueError as error:
-        raise ValueError(f"{variable}: {addresses.shown(text)} is no network ({str(error)[:120]}); give addresses or networks such as 192.0.2.0/24") from None
+        reason = "has bits set beyond its prefix" if "host bits" in str(error) else "is no network"
+        raise ValueError(f"{variable}: {addresses.shown(text)} {reason}; give addresses or networks such as 192.0.2.0/24") from None
     if found.prefixlen == 0:
         raise ValueError(f"{variable}: {addresses.shown(text)} is everybody; name the proxies alone, for they are believed whatever address they tell")
     return str(found)
@@ -311,7 +312,8 @@ class Balancer:
         elif granted < fixed + SESSION * sessions:
             self.notes.append(
                 f"The nodes may hold {sessions} WebSockets together (haproxy_lb_maxconn), for which HAProxy needs {fixed + SESSION * sessions} file "
-                f"descriptors, and {whose}: it will hold {(granted - fixed) // SESSION} at most. To hold more, {remedy} or put another balancer beside this one."
+                f"descriptors, and {whose}: it will hold {(granted - fixed) // SESSION} at most. "
+                f"To hold more, {remedy} or put another balancer beside this one."
             )
 
 

@@ -18,7 +18,10 @@ SPECS = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text(encoding
 FILES = {"haproxy_lb_certificate": "a.crt", "haproxy_lb_chain": "ca.crt", "haproxy_lb_private_key": "a.key"}
 A, B = {"name": "a", "address": "192.0.2.1"}, {"name": "b", "address": "192.0.2.2"}
 POOL = {"name": "view", "servers": [B], "paths": ["/view"]}
-LOOK = "IPv6=yes\nDescriptors=1048576\nAddress=127.0.0.1\nAddress=192.0.2.9\nAddress=2001:db8::9\nNameserver=192.0.2.53\nHost=192.0.2.7 known.example.com known # us\n"
+LOOK = (
+    "IPv6=yes\nDescriptors=1048576\nAddress=127.0.0.1\nAddress=192.0.2.9\nAddress=2001:db8::9\nNameserver=192.0.2.53\n"
+    "Host=192.0.2.7 known.example.com known # us\n"
+)
 
 
 def planned(hostvars=None, groups=None, look=LOOK, host="lb1", secret="", **variables):
@@ -72,10 +75,10 @@ HOSTILE = {
 # Every text among the options, around a value of which the hostile ones are made
 TEXTS = {
     "domain": ("wcs.example.com", lambda value: {"domain": value}),
-    "certificate's name": ("rsa", lambda value: {"extra_certificates": [dict(name=value, certificate="a", chain="b", private_key="c")]}),
+    "certificate's name": ("rsa", lambda value: {"extra_certificates": [{"name": value, "certificate": "a", "chain": "b", "private_key": "c"}]}),
     "certificate's domain": (
         "a.example.com",
-        lambda value: {"extra_certificates": [dict(name="n", domain=value, certificate="a", chain="b", private_key="c")]},
+        lambda value: {"extra_certificates": [{"name": "n", "domain": value, "certificate": "a", "chain": "b", "private_key": "c"}]},
     ),
     "server's name": ("a", lambda value: {"servers": [A | {"name": value}]}),
     "server's address": ("192.0.2.1", lambda value: {"servers": [A | {"address": value}]}),
@@ -317,7 +320,7 @@ def test_lines_of_ones_own():
 
 
 def test_no_more_certificates_than_a_line_holds():
-    made = [dict(name=f"n{number}", certificate="a", chain="b", private_key="c") for number in range(26)]
+    made = [{"name": f"n{number}", "certificate": "a", "chain": "b", "private_key": "c"} for number in range(26)]
     assert problems(extra_certificates=made[:25]) == ""
     assert problems(extra_certificates=made).startswith("haproxy_lb_extra_certificates has 26 certificates, HAProxy takes 25")
 

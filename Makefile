@@ -4,35 +4,47 @@
 # make demo    build a fleet on this machine, set up the balancer on it, verify it, leave it running
 # make demo-cdn                               the same of an origin, two edges and a balancer with a pool for each
 # make clean   remove the fleets and everything that was built
-# make test    all there is: lint, unit, sanity, molecule
+# make test    what a release needs: lint, unit, real, sanity, molecule, ports
+# make everything                             that, Ubuntu, SELinux, load, every firewall and the fuzz: hours
 # make lint    every static check             make unit       tests without a fleet
 # make sanity  ansible-test                   make molecule   every scenario
-# make real    the modules and the agent against Java, HAProxy and every Python
+# make real    the modules, the balancer and the agent against Java and every release's Python and HAProxy
+# make real-ubuntu                            the same with Ubuntu 22.04, 24.04 and 26.04
 # make fuzz    200,000 statistics pages and clients against the agent
 # make browser the default scenario's fleet, and a real browser on it
 # make ports   nodes of every family under every firewall, scanned from outside; make ports-all takes every pair of them
-# make ubuntu  the same of Ubuntu 22.04 and 24.04, and the whole fleet on each of them
+# make ubuntu  real-ubuntu, the firewalls of Ubuntu, and the whole fleet on each of its releases
 # make molecule-load                          the balancer through changes, slow clients and silence, half an hour
 # make molecule-selinux                       a balancer and a node that enforce SELinux, as emulated machines
 # make bench-balancer                         the balancer beside the how-to's, into docs/
+# make requirements                           the newest packages of Python that go together
 # make up, make down                          a fleet that stays up, see CONTRIBUTING.md
 
-SHELL := /bin/bash
+# No command without an end: what takes longer than this says so
+TIME_LIMIT = 40m
+SHELL := tests/fleet/within
+.SHELLFLAGS = $(TIME_LIMIT) -c
 .DEFAULT_GOAL := help
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export MOLECULE_GLOB := molecule/*/molecule.yml
 export MOLECULE_COMMAND_BORDERS := false
 export ANSIBLE_FORCE_COLOR := $(if $(CI),,1)
+# Packages come from where pip takes them on this machine
+export UV_INDEX_URL := $(PIP_INDEX_URL)
 
 CACHE := .cache
 COLLECTION := $(CACHE)/collections/ansible_collections/webcallserver/balancer
 WEBSDK_VERSION := 2.0.276
 WEBSDK := $(CACHE)/websdk/flashphoner-websdk-$(WEBSDK_VERSION).tgz
 PACKAGES := python3-venv openssh-client npm podman crun netavark aardvark-dns iptables mmdebstrap debian-archive-keyring util-linux shellcheck
-SUITES := bullseye bookworm trixie
+# Each brings another HAProxy: 2.2, 2.6, 3.0 and 3.2; Ubuntu's are 2.4, 2.8 and 3.2
+RELEASES := bullseye bookworm trixie forky
+UBUNTU_RELEASES := jammy noble resolute
+# Beside the one in .venv
+CORES := 2.21 2.22
 SCENARIOS := default wcs_node haproxy_lb websdk_nginx cdn
 
-.PHONY: help demo demo-cdn test lint unit real fuzz sanity molecule installed up down browser ports ports-all ports-ubuntu ubuntu bench-balancer clean
+.PHONY: help requirements demo demo-cdn test everything lint unit real real-ubuntu fuzz sanity molecule installed up down browser ports ports-all ports-ubuntu ubuntu bench-balancer clean
 help:
 	@sed -n 's/^# \(make\)/\1/p' Makefile
 
@@ -50,11 +62,12 @@ $(CACHE)/emulator: | $(CACHE)/packages
 .venv/run: requirements/run.txt | $(CACHE)/packages
 	@echo "installing Python packages into .venv"
 	@test -x .venv/bin/pip || python3 -m venv .venv
-	@.venv/bin/pip install --quiet uv && .venv/bin/uv pip install --quiet -r $< || .venv/bin/pip install --quiet -r $<
+	@.venv/bin/pip install --quiet --require-hashes -r requirements/uv.txt
+	@.venv/bin/uv pip install --quiet --require-hashes -r $<
 	@touch $@
 
 .venv/test: requirements/test.txt .venv/run
-	@.venv/bin/uv pip install --quiet -r $< || .venv/bin/pip install --quiet -r $<
+	@.venv/bin/uv pip install --quiet --require-hashes -r $<
 	@touch $@
 
 $(COLLECTION):
@@ -71,11 +84,26 @@ $(CACHE)/pip.conf: Makefile
 	@printf '[global]\ncert = /machine-ca.crt\n$(if $(PIP_INDEX_URL),index-url = $(PIP_INDEX_URL)\n)' >$@
 
 # A command in a container of a release and a layer, with the checkout where it is on the machine
-in = tests/fleet/podman run --rm --privileged --volume $(CURDIR):$(CURDIR) --workdir $(CURDIR) \
+in = tests/fleet/podman run --rm --privileged $(container) $$(tests/fleet/image $(1) $(2))
+container = --volume $(CURDIR):$(CURDIR) --workdir $(CURDIR) \
     --volume /etc/ssl/certs/ca-certificates.crt:/machine-ca.crt:ro --volume $(CURDIR)/$(CACHE)/pip.conf:/etc/pip.conf:ro \
-    --env PATH=/opt/tests/bin:/opt/ansible/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-    --env PYTHONDONTWRITEBYTECODE=1 $$(tests/fleet/image $(1) $(2))
+    --env PATH=/opt/tests/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin --env PYTHONDONTWRITEBYTECODE=1
+# The same in the workbench, with the HAProxy of another release
+released = tests/fleet/podman run --rm --privileged $(container) \
+    --mount type=image,source=$$(tests/fleet/image $(1) release),destination=/release,rw=true \
+    $$(tests/fleet/image bookworm workbench) tests/fleet/released
 DEPENDENCIES = $$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/ansible_collections
+
+# The packages of Python, each with the hashes of its files: the newest that go together, or with UPGRADE= those that are there
+UPGRADE ?= --upgrade
+requirements: .venv/run
+	@for list in uv run test controller-2.21 controller-2.22; do \
+	    .venv/bin/uv pip compile --quiet --universal --no-header --no-annotate --generate-hashes $(UPGRADE) \
+	        $$(case $$list in controller*) echo --python-version 3.13 ;; esac) requirements/$$list.in --output-file requirements/$$list.txt || exit 1; \
+	done
+
+# Said by name, since Ansible ignores the file of a directory that everybody may write, as a checkout under umask 000 is
+demo demo-cdn clean installed ports ports-all ports-ubuntu: export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
 # ---- the demo ----
 
@@ -103,14 +131,20 @@ clean:
 # ---- the tests ----
 
 # Two at a time, since much of it is waiting; what each has to say comes when it has ended
+test: TIME_LIMIT = 80m
 test:
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint unit molecule real ports sanity
 	@echo "everything passed"
+
+everything: TIME_LIMIT = 6h
+everything:
+	@for part in test ubuntu molecule-selinux molecule-load ports-all fuzz; do $(MAKE) --no-print-directory $$part || exit 1; done
 
 lint: .venv/test $(COLLECTION)
 	ruff check --quiet .
 	ruff format --quiet --check .
 	yamllint --strict .
+	shellcheck --severity=warning $$(git grep -lE '^#!/.*(sh|bash)$$|^# shellcheck shell' -- ':!*.j2')
 	ansible-lint --strict --offline
 	reuse lint --quiet
 	antsibull-changelog lint
@@ -119,13 +153,26 @@ lint: .venv/test $(COLLECTION)
 unit: $(COLLECTION) $(CACHE)/pip.conf | $(CACHE)/packages
 	$(call in,bookworm,workbench) pytest --quiet -n auto tests/unit
 
-# The two file formats against Java and HAProxy, the agent against the Python and the HAProxy of every release
+# The two file formats against Java and HAProxy; the modules under every ansible-core; the balancer with the HAProxy, and the
+# agent with the Python and the HAProxy of every release. Bookworm's are the workbench's, where make unit has met the balancer
 real: $(COLLECTION) $(CACHE)/pip.conf | $(CACHE)/packages
 	$(call in,bookworm,workbench) pytest --quiet -p no:cacheprovider tests/java tests/bundle
-	@for suite in $(SUITES); do \
-	    echo "the agent on $$suite"; \
-	    $(call in,$$suite,agent) python3 -m pytest -q --noconftest -p no:cacheprovider tests/unit/roles/wcs_node tests/haproxy_agent || exit 1; \
-	done
+	@$(MAKE) --no-print-directory $(RELEASES:%=real-agent-%) $(patsubst %,real-balancer-%,$(filter-out bookworm,$(RELEASES))) $(CORES:%=real-core-%)
+
+real-ubuntu: $(UBUNTU_RELEASES:%=real-agent-%) $(UBUNTU_RELEASES:%=real-balancer-%)
+
+real-balancer-%: $(COLLECTION) $(CACHE)/pip.conf | $(CACHE)/packages
+	@echo "the balancer with the HAProxy of $*"
+	@$(call released,$*) pytest --quiet -p no:cacheprovider -n auto tests/unit/roles/haproxy_lb tests/bundle
+
+real-agent-%: $(CACHE)/pip.conf | $(CACHE)/packages
+	@echo "the agent on $*"
+	@$(call in,$*,agent) python3 -m pytest -q --noconftest -p no:cacheprovider tests/unit/roles/wcs_node tests/haproxy_agent
+
+# Whatever a module is given and says goes through ansible-core, secrets too
+real-core-%: $(COLLECTION) $(CACHE)/pip.conf | $(CACHE)/packages
+	@echo "the modules under ansible-core $*"
+	@$(call in,trixie,controller) env PATH=/opt/ansible-$*/bin:$(PATH) pytest --quiet -p no:cacheprovider tests/bundle/test_bundle_ansible.py
 
 fuzz: $(CACHE)/pip.conf | $(CACHE)/packages
 	$(call in,trixie,agent) env WCS_AGENT_EXAMPLES=2000 python3 -m pytest -q --noconftest -p no:cacheprovider tests/unit/roles/wcs_node/test_wcs_agent_fuzz.py
@@ -141,21 +188,30 @@ ports ports-all ports-ubuntu: .venv/test $(COLLECTION)
 	pytest --quiet tests/ports $(ROUNDS); status=$$?; \
 	ansible-playbook -i tests/ports/$(PORTS_INVENTORY) molecule/shared/destroy.yml && exit $$status
 
-# The releases of Ubuntu, for a machine that can have them: the whole fleet on each, and every firewall.
+# The releases of Ubuntu, for a machine that can have them: what is real, the whole fleet on each, and every firewall.
 # The aiortc of 22.04 and today's Chromium do not come together, so that the stand-in has no media there
-ubuntu: ports-ubuntu
+ubuntu: ports-ubuntu real-ubuntu
 	FLEET_SUITE=jammy PYTEST_ADDOPTS='-k "not five_steps and not drained_node"' $(MAKE) --no-print-directory molecule-default
 	FLEET_SUITE=noble $(MAKE) --no-print-directory molecule-default
+	FLEET_SUITE=resolute $(MAKE) --no-print-directory molecule-default
 
-# Under the oldest and the newest ansible-core that is supported, and what Galaxy's importer says; ansible-lint has had its turn, and was stricter
+# Under every ansible-core that is supported, and what Galaxy's importer says; ansible-lint has had its turn, and was stricter
 sanity: .venv/test $(CACHE)/pip.conf installed
 	tests/ansible-test $(CACHE)/dist/*.tar.gz
-	$(call in,trixie,controller) sh tests/ansible-test $(CACHE)/dist/*.tar.gz $(DEPENDENCIES)
+	for core in $(CORES); do \
+	    $(call in,trixie,controller) env PATH=/opt/ansible-$$core/bin:$(PATH) sh tests/ansible-test $(CACHE)/dist/*.tar.gz $(DEPENDENCIES) || exit 1; \
+	done
 	cd $(CACHE) && GALAXY_IMPORTER_RUN_ANSIBLE_LINT=false python -m galaxy_importer.main dist/*.tar.gz
 
+# The roles' scenarios run under the newer ones
+molecule-haproxy_lb molecule-cdn: export CONTROLLER ?= 2.21
+molecule-wcs_node molecule-websdk_nginx: export CONTROLLER ?= 2.22
 molecule: $(SCENARIOS:%=molecule-%)
 molecule-%: .venv/test $(WEBSDK) installed
-	molecule test --scenario-name $*
+	PATH=$(if $(CONTROLLER),$(CURDIR)/tests/fleet/controllers:)$$PATH molecule test --scenario-name $*
+# Longer than others: under load on purpose, and emulated
+molecule-load molecule-selinux: TIME_LIMIT = 80m
+molecule-load molecule-selinux: export PYTEST_TIMEOUT := 3600
 molecule-selinux: | $(CACHE)/emulator
 
 # One file of the default scenario's tests, over its fleet, which stays up

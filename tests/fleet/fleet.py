@@ -17,6 +17,8 @@ import testinfra
 import yaml
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
+# Below the bound of a test, so that the playbook is what is named
+PLAY_SECONDS = 840
 
 
 class Fleet:
@@ -37,7 +39,7 @@ class Fleet:
             f"ssh://admin@{self.address(name)}",
             sudo=True,
             ssh_identity_file=str(self.directory / "id_ed25519"),
-            ssh_extra_args=f"-o UserKnownHostsFile={self.directory}/known_hosts",
+            ssh_extra_args=f"-o UserKnownHostsFile={self.directory}/known_hosts -o ServerAliveInterval=15 -o ServerAliveCountMax=8",
         )
 
     def address(self, name):
@@ -99,15 +101,21 @@ class Fleet:
     def play(self, playbook, *arguments, inventories=None, cwd=CHECKOUT):
         """Run a playbook from the installed collection over the fleet."""
         inventories = [*(inventories or self.inventories), self.directory / "hosts.yml"]
-        return subprocess.run(
-            ["ansible-playbook", *(f"--inventory={path}" for path in inventories), playbook, *arguments],
-            env=os.environ | {"ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1"},
-            cwd=cwd,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
+        try:
+            return subprocess.run(
+                ["ansible-playbook", *(f"--inventory={path}" for path in inventories), playbook, *arguments],
+                env=os.environ | {"ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1"},
+                cwd=cwd,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                timeout=PLAY_SECONDS,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            said = (error.stdout or b"").decode(errors="replace")
+            raise AssertionError(f"{playbook} has not ended within {PLAY_SECONDS} seconds; it said last: {said[-1000:]}") from None
 
 
 def recap(output):

@@ -13,7 +13,7 @@ import pytest
 import wcs_client
 from raw_http import UPGRADE, head, request, status, tls
 
-BALANCERS = ("lb11", "lb12", "lb13", "lb-redhat")
+BALANCERS = ("lb11", "lb12", "lb13", "lb14", "lb-redhat", "lb-redhat10")
 
 pytestmark = pytest.mark.parametrize("balancer", BALANCERS)
 

@@ -12,7 +12,7 @@ import pytest
 
 PAGE = "examples/demo/streaming/two_way_streaming/two_way_streaming.html"
 
-pytestmark = pytest.mark.parametrize("host", ["web11", "web12", "web13", "web-redhat"])
+pytestmark = pytest.mark.parametrize("host", ["web11", "web12", "web13", "web14", "web-redhat", "web-redhat10"])
 
 
 def get(fleet, host, path, family="ansible_host", **headers):
@@ -44,7 +44,7 @@ def test_pages_come_compressed_typed_and_anonymous(fleet, websdk, host):
 
 
 def test_nginx_has_no_complaint(fleet, host):
-    read = "wcs-web-nginx.conf" if host == "web-redhat" else "nginx.conf"
+    read = "wcs-web-nginx.conf" if "redhat" in host else "nginx.conf"
     assert fleet.run(host, f"nginx -t -q -c /etc/nginx/{read} 2>&1") == ""
 
 

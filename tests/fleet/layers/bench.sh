@@ -7,4 +7,5 @@ export DEBIAN_FRONTEND=noninteractive
 apt-get update -q
 apt-get install -q -y --no-install-recommends python3-venv haproxy gcc libc6-dev libssl-dev openssl
 python3 -m venv /opt/tests
-/opt/tests/bin/pip install --quiet --constraint /requirements/run.txt ansible-core
+/opt/tests/bin/pip install --quiet --require-hashes -r /requirements/uv.txt
+/opt/tests/bin/uv pip install --quiet --python /opt/tests --require-hashes -r /requirements/run.txt

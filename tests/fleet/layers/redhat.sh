@@ -2,18 +2,23 @@
 # Copyright (c) 2026 webcallserver.balancer contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# A stand-in for the RedHat family, not one of it: a Debian that poses as Rocky Linux 9. Its dnf installs from a repository
-# on its own disk, made of Debian's packages. Ansible takes it for RedHat, and so do the roles.
+# A stand-in for the RedHat family, not one of it: a Debian 12 that poses as Rocky Linux 9, or a Debian 13 as 10, which has
+# the same HAProxy. Its dnf installs from a repository on its own disk, made of Debian's packages. Ansible takes it for RedHat,
+# and so do the roles.
 export DEBIAN_FRONTEND=noninteractive
-packages="nftables firewalld haproxy nginx"
+packages="nftables firewalld haproxy nginx python3-psutil python3-cryptography python3-idna"
+case $(. /etc/os-release && echo "$VERSION_ID") in
+12) release=9 version="9.4 (Blue Onyx)" ;;
+*) release=10 version="10.0 (Red Quartz)" ;;
+esac
 apt-get update -q
 # aiohttp is for the stand-in for WCS
 apt-get install -q -y --no-install-recommends dnf python3-dnf rpm createrepo-c netbase python3-aiohttp
 # What they depend on stays behind, so that the packages made of them need nothing.
 # shellcheck disable=SC2086  # a list of packages
 apt-get install -q -y --no-install-recommends $packages
-# shellcheck disable=SC2086
-apt-get purge -q -y $packages nginx-common
+# shellcheck disable=SC2086  # aiohttp wants idna too
+apt-get purge -q -y ${packages% python3-idna} nginx-common
 
 mkdir -p /srv/rpm /tmp/build /etc/yum.repos.d /etc/dnf/vars
 cd /tmp/build || exit
@@ -60,7 +65,7 @@ END
     cat >"$package.spec" <<END
 Name: $package
 Version: $(dpkg-deb --field "$package"_*.deb Version | sed 's/^[0-9]*://; s/[-~+].*//')
-Release: 1.el9
+Release: 1.el$release
 Summary: Debian's $package in another format
 License: as Debian's
 AutoReqProv: no
@@ -87,17 +92,17 @@ baseurl=file:///srv/rpm
 gpgcheck=0
 END
 
-echo 9 >/etc/dnf/vars/releasever
-cat >/usr/lib/os-release <<'END'
+echo "$release" >/etc/dnf/vars/releasever
+cat >/usr/lib/os-release <<END
 NAME="Rocky Linux"
 ID="rocky"
 ID_LIKE="rhel centos fedora"
-VERSION="9.4 (Blue Onyx)"
-VERSION_ID="9.4"
-PLATFORM_ID="platform:el9"
-PRETTY_NAME="Rocky Linux 9.4 (a stand-in)"
+VERSION="$version"
+VERSION_ID="${version%% *}"
+PLATFORM_ID="platform:el$release"
+PRETTY_NAME="Rocky Linux ${version%% *} (a stand-in)"
 END
-echo 'Rocky Linux release 9.4 (Blue Onyx)' >/etc/redhat-release
+echo "Rocky Linux release $version" >/etc/redhat-release
 mkdir /usr/lib/debian
 apt-get clean
 mv /usr/bin/apt /usr/bin/apt-get /usr/lib/debian/

@@ -8,6 +8,5 @@ apt-get update -q
 apt-get install -q -y --no-install-recommends \
     python3-venv git openssl haproxy nginx default-jdk-headless xinetd curl
 python3 -m venv /opt/tests
-/opt/tests/bin/pip install --quiet uv
-SSL_CERT_FILE=/machine-ca.crt /opt/tests/bin/uv pip install --quiet --python /opt/tests/bin/python -r /requirements/test.txt ||
-    /opt/tests/bin/pip install --quiet -r /requirements/test.txt
+/opt/tests/bin/pip install --quiet --require-hashes -r /requirements/uv.txt
+/opt/tests/bin/uv pip install --quiet --python /opt/tests --require-hashes -r /requirements/test.txt

@@ -13,10 +13,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
+from ansible_collections.webcallserver.balancer.plugins.plugin_utils.options import cast
 
 ROLE = Path(__file__).resolve().parents[4] / "roles" / "haproxy_lb"
+SPECS = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))["argument_specs"]["main"]["options"]
 
 # Another release: HAPROXY="chroot /path haproxy", with pytest's --basetemp at the same path inside and outside
 HAPROXY = shlex.split(os.environ.get("HAPROXY", "haproxy"))
@@ -72,6 +75,8 @@ def templar(etc, installed):
             "ansible_managed": "Ansible managed",
             "groups": {"wcs_nodes": list(hosts), "origins": ["origin1"], "edges": ["edge1", "edge2"], "empty": []},
             "hostvars": hosts,
+            "inventory_hostname": "lb1",
+            "__haproxy_lb_look": {"stdout": ""},
             "haproxy_lb_domain": "wcs.example.com",
             "haproxy_lb_certificate": "wcs.example.com.crt",
             "haproxy_lb_chain": "ca.crt",
@@ -81,7 +86,12 @@ def templar(etc, installed):
             "__haproxy_lb_socket": str(etc / "admin.sock"),
             "__haproxy_lb_version": {"stdout": installed},
         }
-        return Templar(loader=loader, variables=everything | variables)
+        everything |= variables
+        names = {name: everything[name] for name in SPECS if name in everything}
+        options = cast(SPECS, Templar(loader=loader, variables=everything).template(names))
+        everything["__haproxy_lb_read"] = {"options": {name.removeprefix("haproxy_lb_"): value for name, value in options.items()}}
+        plan = Templar(loader=loader, variables=everything).template(trust_as_template("{{ __haproxy_lb_new_plan }}"))
+        return Templar(loader=loader, variables=everything | {"__haproxy_lb_plan": plan})
 
     return templar
 

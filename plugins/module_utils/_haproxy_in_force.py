@@ -105,7 +105,7 @@ def ticket_keys(text: str) -> list[str]:
     return TICKET.findall(text)
 
 
-def open_files(limits: str) -> int:
-    """Return how many files a process may open, from its /proc/PID/limits; 0 when that is not said."""
-    match = re.search(r"(?m)^Max open files +([0-9]+) ", limits)
-    return int(match[1]) if match else 0
+def open_files(limits: str, hard: bool = False) -> int:
+    """Return how many files a process may open, or may ask for at most, from its /proc/PID/limits; 0 when that is not said."""
+    match = re.search(r"(?m)^Max open files +([0-9]+) +([0-9]+) ", limits)
+    return int(match[2 if hard else 1]) if match else 0

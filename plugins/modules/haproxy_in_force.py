@@ -152,11 +152,11 @@ def ask(path: str, command: str) -> str:
         return ""
 
 
-def limits(pid: str) -> int:
-    """Return how many files a process may open."""
+def limits(pid: str, hard: bool = False) -> int:
+    """Return how many files a process may open, or may ask for at most."""
     try:
         with open(f"/proc/{int(pid)}/limits", encoding="ascii") as stream:
-            return haproxy.open_files(stream.read())
+            return haproxy.open_files(stream.read(), hard)
     except (OSError, ValueError):
         return 0
 
@@ -215,7 +215,8 @@ def main() -> None:
         found = look(module)
     except FileError as problem:
         module.fail_json(msg=str(problem))
-    if 0 < int(found["nofile"]) < module.params["nofile"]:
+    # A machine that grants no more has no more to take up
+    if 0 < int(found["nofile"]) < min(module.params["nofile"], limits("1", hard=True)):
         module.warn(
             f"haproxy runs with {found['nofile']} file descriptors; the {module.params['nofile']} of its unit are taken up when it is next started, "
             "which ends every session, so it is not restarted here."

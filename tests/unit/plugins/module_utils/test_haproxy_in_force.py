@@ -86,8 +86,9 @@ def test_ticket_keys_are_read_from_what_haproxy_says():
     assert haproxy.ticket_keys("Unknown command") == []
 
 
-def test_the_limit_of_a_process():
-    assert haproxy.open_files("Limit  Soft Limit  Hard Limit  Units\nMax open files            65536                131072               files     \n") == 65536
+def test_the_limits_of_a_process():
+    limits = "Limit  Soft Limit  Hard Limit  Units\nMax open files            65536                131072               files     \n"
+    assert (haproxy.open_files(limits), haproxy.open_files(limits, hard=True)) == (65536, 131072)
     assert haproxy.open_files("Max open files            unlimited            unlimited            files     \n") == 0
 
 

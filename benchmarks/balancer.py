@@ -121,6 +121,7 @@ def rendered(directory) -> dict:
         "haproxy_lb_chain": "",
         "haproxy_lb_private_key": "",
         "__haproxy_lb_version": {"stdout": run("haproxy", "-v")},
+        "__haproxy_lb_look": {"stdout": ""},
         "__haproxy_lb_dir": DIRECTORY,
         "__haproxy_lb_socket": f"{DIRECTORY}/admin.sock",
         "__haproxy_lb_state_file": f"{DIRECTORY}/server-state",
@@ -128,8 +129,13 @@ def rendered(directory) -> dict:
     wanted = {"haproxy.cfg": ("haproxy.cfg.j2", two)}
     wanted |= {f"{size}.cfg": ("haproxy.cfg.j2", many[:size]) for size in SIZES}
     tasks = [
-        {"ansible.builtin.template": {"src": str(ROLE / "templates" / source), "dest": str(directory / target)}, "vars": {"haproxy_lb_servers": servers}}
+        task | {"vars": {"haproxy_lb_servers": servers}}
         for target, (source, servers) in wanted.items()
+        for task in (
+            {"webcallserver.balancer.role_options": {"role": "haproxy_lb"}, "register": "__haproxy_lb_read"},
+            {"ansible.builtin.set_fact": {"__haproxy_lb_plan": "{{ __haproxy_lb_new_plan }}"}},
+            {"ansible.builtin.template": {"src": str(ROLE / "templates" / source), "dest": str(directory / target)}},
+        )
     ]
     mine, playbook = directory / "variables.json", directory / "playbook.json"
     mine.write_text(json.dumps(variables))

@@ -46,7 +46,7 @@ ASKED = {"howto": 300, "ours": 8000}
 # How often the agent is asked, in seconds
 POLL = {"howto": 5, "ours": 1}
 DIRECTORY = "/DIRECTORY"
-SCRIPTS = ("reload.py", "tickets.py")
+SCRIPTS = ("haproxy_reload.py", "haproxy_tickets.py")
 
 # The how-to's listing under the global and defaults sections that Debian ships, as it says to leave them
 HOWTO = f"""
@@ -112,7 +112,7 @@ class Kind:
 
 
 def rendered(directory) -> dict:
-    """Render the role's files as the role does: haproxy.cfg for two nodes and its scripts, and haproxy.cfg for many servers."""
+    """Render haproxy.cfg as the role does, for two nodes and for many servers."""
     two = [{"name": name, "address": address} for name, (address, _gateway) in NODES.items()]
     many = [{"name": f"wcs{number:05}", "address": f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"} for number in range(1, max(SIZES) + 1)]
     variables = {
@@ -121,15 +121,21 @@ def rendered(directory) -> dict:
         "haproxy_lb_chain": "",
         "haproxy_lb_private_key": "",
         "__haproxy_lb_version": {"stdout": run("haproxy", "-v")},
+        "__haproxy_lb_look": {"stdout": ""},
         "__haproxy_lb_dir": DIRECTORY,
         "__haproxy_lb_socket": f"{DIRECTORY}/admin.sock",
         "__haproxy_lb_state_file": f"{DIRECTORY}/server-state",
     }
-    wanted = {name: (f"{name}.j2", two) for name in ("haproxy.cfg", *SCRIPTS)}
+    wanted = {"haproxy.cfg": ("haproxy.cfg.j2", two)}
     wanted |= {f"{size}.cfg": ("haproxy.cfg.j2", many[:size]) for size in SIZES}
     tasks = [
-        {"ansible.builtin.template": {"src": str(ROLE / "templates" / source), "dest": str(directory / target)}, "vars": {"haproxy_lb_servers": servers}}
+        task | {"vars": {"haproxy_lb_servers": servers}}
         for target, (source, servers) in wanted.items()
+        for task in (
+            {"webcallserver.balancer.role_options": {"role": "haproxy_lb"}, "register": "__haproxy_lb_read"},
+            {"ansible.builtin.set_fact": {"__haproxy_lb_plan": "{{ __haproxy_lb_new_plan }}"}},
+            {"ansible.builtin.template": {"src": str(ROLE / "templates" / source), "dest": str(directory / target)}},
+        )
     ]
     mine, playbook = directory / "variables.json", directory / "playbook.json"
     mine.write_text(json.dumps(variables))
@@ -172,7 +178,7 @@ def bundle(directory, name, *key) -> str:
 def kinds(directory, files) -> list:
     rsa = bundle(directory, "rsa", "rsa:2048")
     ecdsa = bundle(directory, "ecdsa", "ec", "-pkeyopt", "ec_paramgen_curve:P-256")
-    scripts = {name: files[name] for name in SCRIPTS}
+    scripts = {name: (ROLE / "files" / name).read_text() for name in SCRIPTS}
     return [
         Kind("howto", HOWTO, rsa),
         Kind("ours", files["haproxy.cfg"], ecdsa, scripts),
@@ -186,8 +192,8 @@ def placed(directory, kind, configuration):
     (directory / "certs" / f"{DOMAIN}.pem").write_text(kind.bundle)
     for name, text in {"haproxy.cfg": configuration, **kind.scripts}.items():
         (directory / name).write_text(text.replace(DIRECTORY, str(directory)))
-    if "tickets.py" in kind.scripts:
-        run(sys.executable, "-I", directory / "tickets.py")
+    if kind.scripts:
+        run(sys.executable, "-I", directory / "haproxy_tickets.py", "mend", directory / "ticket-keys", directory / "admin.sock")
 
 
 class World:
@@ -283,8 +289,9 @@ class World:
 
     def reload(self):
         """Do what systemctl reload does."""
-        if "reload.py" in self.kind.scripts:
-            run("ip", "netns", "exec", self.namespace("lb"), sys.executable, "-I", self.directory / "reload.py", self.master.pid)
+        if self.kind.scripts:
+            program = [sys.executable, "-I", self.directory / "haproxy_reload.py", "reload", self.directory / "haproxy.cfg", self.directory]
+            run("ip", "netns", "exec", self.namespace("lb"), *program, self.master.pid)
         else:
             self.master.send_signal(signal.SIGUSR2)
 

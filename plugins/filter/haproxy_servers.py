@@ -61,126 +61,17 @@ _value:
   elements: dict
 """
 
-import ipaddress
-import re
-
 from ansible.errors import AnsibleFilterError
-from ansible.module_utils.parsing.convert_bool import boolean
 
-NAME = re.compile(r"[A-Za-z0-9_.:-]+")
-HOST_NAME = re.compile(r"(?=.{1,253}\.?$)[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?)*\.?")
-
-# key of a server: (default, least, most)
-NUMBERS = {
-    "port": (8080, 1, 65535),
-    "check_port": (8081, 1, 65535),
-    "agent_port": (9707, 0, 65535),
-    "maxconn": (None, 1, 1_000_000),
-    "weight": (None, 0, 256),
-}
-
-# key of a server: the inventory variable that says it
-HOST_VARIABLES = {
-    "port": "wcs_node_ws_port",
-    "check_port": "wcs_node_http_port",
-    "agent_port": "wcs_node_agent_port",
-    "maxconn": "haproxy_lb_maxconn",
-    "weight": "haproxy_lb_weight",
-}
-
-
-def _from_inventory(name, hostvars):
-    """What the inventory says of a host, and how the sources are called in an error."""
-    variables = hostvars[name]
-    address = next((variables[key] for key in ("wcs_node_address", "ansible_host") if variables.get(key)), name)
-    said = {"name": name, "address": address}
-    said.update({key: variables[variable] for key, variable in HOST_VARIABLES.items() if variables.get(variable) is not None})
-    # Agents grade unless they are told not to
-    said["graded"] = boolean(variables.get("wcs_node_agent_graded", True))
-    called = {key: f"{variable} of host '{name}'" for key, variable in HOST_VARIABLES.items()}
-    called["address"] = f"wcs_node_address of host '{name}'"
-    called["name"] = f"the inventory name '{name}'"
-    return said, called
-
-
-def _spelled_out(entry, position, variable):
-    """The same for a server that is in no inventory."""
-    for key in ("name", "address"):
-        if not entry.get(key):
-            raise AnsibleFilterError(f"{variable}: server {position} has no {key}; give each server a name and an address")
-    unknown = sorted(set(entry) - {"name", "address", *NUMBERS})
-    if unknown:
-        raise AnsibleFilterError(f"{variable}: server '{entry['name']}' has the unknown key '{unknown[0]}'; known are name, address, {', '.join(NUMBERS)}")
-    said = {key: value for key, value in entry.items() if value is not None}
-    return said, {key: f"{key} of server '{entry['name']}' in {variable}" for key in ("name", "address", *NUMBERS)}
-
-
-def number(key, value, called):
-    """Return the value of one of the keys of a server as a number."""
-    _default, least, most = NUMBERS[key]
-    digits = str(value)
-    if isinstance(value, bool) or not re.fullmatch(r"[0-9]{1,9}", digits) or not least <= int(digits) <= most:
-        raise AnsibleFilterError(f"{called}: '{value}' is no whole number from {least} to {most}")
-    return int(digits)
-
-
-def _address(value, called):
-    text = str(value)
-    try:
-        address = ipaddress.ip_address(text.strip("[]"))
-    except ValueError:
-        address = None
-    if address is not None:
-        return f"[{address}]" if address.version == 6 else str(address)
-    # A name whose last label is a number is a mistyped IPv4 address, not a name
-    if HOST_NAME.fullmatch(text) and not text.rstrip(".").rpartition(".")[2].isdigit():
-        return text
-    raise AnsibleFilterError(f"{called}: '{value}' is neither an IPv4 address, an IPv6 address nor a host name")
-
-
-def _server(said, called, maxconn):
-    name = str(said["name"])
-    if not NAME.fullmatch(name):
-        raise AnsibleFilterError(f"{called['name']}: HAProxy takes only letters, digits and _ . : - in the name of a server")
-    server = {"name": name, "address": _address(said["address"], called["address"])}
-    defaults = {key: default for key, (default, _least, _most) in NUMBERS.items()} | {"maxconn": maxconn}
-    for key, default in defaults.items():
-        server[key] = number(key, said[key], called[key]) if key in said else default
-    server["graded"] = said.get("graded", False) and server["agent_port"] != 0
-    return server
-
-
-def _with_weights(servers):
-    """Fill in the weights nobody chose: in proportion to maxconn, the smallest 100 where HAProxy's limit of 256 leaves room.
-
-    A weight below 100 would lose the agent's finest grades: HAProxy rounds a percentage of it down, in the end to 0, which drains.
-    """
-    open_ones = [server for server in servers if server["weight"] is None]
-    if open_ones:
-        sizes = [server["maxconn"] for server in open_ones]
-        scale = min(100 / min(sizes), 256 / max(sizes))
-        for server in open_ones:
-            server["weight"] = max(1, round(server["maxconn"] * scale))
-    return servers
+from ..plugin_utils.servers import servers_of
 
 
 def haproxy_servers(entries, hostvars=None, maxconn=4000, variable="haproxy_lb_servers"):
     """Return the servers of a backend, in the order given."""
-    servers = []
-    for position, entry in enumerate(entries, start=1):
-        said, called = _spelled_out(entry, position, variable) if isinstance(entry, dict) else _from_inventory(str(entry), hostvars or {})
-        servers.append(_server(said, called, maxconn))
-    for what, keys in (("the name", ("name",)), ("the address and port", ("address", "port"))):
-        seen = {}
-        for server in servers:
-            value = tuple(server[key] for key in keys)
-            if value in seen:
-                raise AnsibleFilterError(
-                    f"servers '{seen[value]}' and '{server['name']}' have {what} {':'.join(map(str, value))} in common; "
-                    "make wcs_node_address (or the entries of haproxy_lb_servers) differ"
-                )
-            seen[value] = server["name"]
-    return _with_weights(servers)
+    try:
+        return servers_of(entries, hostvars, maxconn, variable)
+    except ValueError as error:
+        raise AnsibleFilterError(str(error)) from None
 
 
 class FilterModule:

@@ -7,6 +7,8 @@ from __future__ import annotations
 import base64
 import contextlib
 import hashlib
+import os
+import signal
 import socket
 import socketserver
 import ssl
@@ -15,7 +17,7 @@ import sys
 import threading
 import time
 
-from .conftest import HAPROXY
+from .conftest import HAPROXY, ROLE
 
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 SWITCHING = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {}\r\n\r\n{}\n"
@@ -152,13 +154,26 @@ class Balancer:
 
     def __init__(self, directory, port, redirect_port):
         self.port, self.redirect_port, self.backends = port, redirect_port, ["wcs_back"]
-        self.config, self.reload_script, self.stats_socket = (directory / name for name in ("haproxy.cfg", "reload.py", "admin.sock"))
+        self.directory, self.config, self.stats_socket = directory, directory / "haproxy.cfg", directory / "admin.sock"
         self.output = []
         self.start()
 
     def start(self):
+        """What the unit does at a start; haproxy may be told to come up on a configuration that it does not like."""
+        self.unit("prepare")
         self.process = subprocess.Popen([*HAPROXY, "-W", "-f", str(self.config)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         threading.Thread(target=self.output.extend, args=(self.process.stdout,), daemon=True).start()
+        self.unit("started")
+
+    def unit(self, action, *arguments, **options):
+        """Call the program that the unit calls."""
+        command = [sys.executable, "-I", ROLE / "files" / "haproxy_reload.py", action, self.config, self.directory, *arguments]
+        return subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False, **options)
+
+    def tickets(self, action):
+        """Call the program that looks after the keys of the session tickets."""
+        command = [sys.executable, "-I", ROLE / "files" / "haproxy_tickets.py", action, self.directory / "ticket-keys", self.stats_socket]
+        return subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
 
     def wait(self, condition, seconds=30):
         end = time.monotonic() + seconds
@@ -198,9 +213,10 @@ class Balancer:
 
     def reload(self, master=None):
         """What the unit does at a reload."""
-        return subprocess.run([sys.executable, "-I", self.reload_script, str(master or self.process.pid)], capture_output=True, text=True, check=False)
+        return self.unit("reload", master or self.process.pid)
 
     def restart(self):
+        self.unit("stop")
         self.close()
         self.start()
         self.wait(self.settled)
@@ -213,6 +229,14 @@ class Balancer:
         with self.connect(**options) as client:
             status, _answer = client.ask(*(headers or HANDSHAKE), path=path)
             return client.stream.readline().decode().strip() if status == 101 else status
+
+    def kill(self):
+        """End master and worker at once, as a machine without memory does."""
+        worker = int(self.pid())
+        self.process.kill()
+        self.process.wait(10)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(worker, signal.SIGKILL)
 
     def close(self):
         self.process.terminate()

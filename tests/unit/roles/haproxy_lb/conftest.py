@@ -13,10 +13,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
+from ansible_collections.webcallserver.balancer.plugins.plugin_utils.options import cast
 
 ROLE = Path(__file__).resolve().parents[4] / "roles" / "haproxy_lb"
+SPECS = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))["argument_specs"]["main"]["options"]
 
 # Another release: HAPROXY="chroot /path haproxy", with pytest's --basetemp at the same path inside and outside
 HAPROXY = shlex.split(os.environ.get("HAPROXY", "haproxy"))
@@ -53,6 +56,7 @@ def etc(tmp_path_factory):
         (directory / "certs" / f"{name}.pem").write_text(certificate.read_text() + key.read_text())
     (directory / "server-state").write_text("1\n")
     (directory / "ticket-keys").write_text("".join(base64.b64encode(bytes([number]) * 80).decode() + "\n" for number in range(3)))
+    (directory / "ticket-keys").chmod(0o600)
     return directory
 
 
@@ -71,6 +75,8 @@ def templar(etc, installed):
             "ansible_managed": "Ansible managed",
             "groups": {"wcs_nodes": list(hosts), "origins": ["origin1"], "edges": ["edge1", "edge2"], "empty": []},
             "hostvars": hosts,
+            "inventory_hostname": "lb1",
+            "__haproxy_lb_look": {"stdout": ""},
             "haproxy_lb_domain": "wcs.example.com",
             "haproxy_lb_certificate": "wcs.example.com.crt",
             "haproxy_lb_chain": "ca.crt",
@@ -80,7 +86,12 @@ def templar(etc, installed):
             "__haproxy_lb_socket": str(etc / "admin.sock"),
             "__haproxy_lb_version": {"stdout": installed},
         }
-        return Templar(loader=loader, variables=everything | variables)
+        everything |= variables
+        names = {name: everything[name] for name in SPECS if name in everything}
+        options = cast(SPECS, Templar(loader=loader, variables=everything).template(names))
+        everything["__haproxy_lb_read"] = {"options": {name.removeprefix("haproxy_lb_"): value for name, value in options.items()}}
+        plan = Templar(loader=loader, variables=everything).template(trust_as_template("{{ __haproxy_lb_new_plan }}"))
+        return Templar(loader=loader, variables=everything | {"__haproxy_lb_plan": plan})
 
     return templar
 
@@ -116,7 +127,7 @@ def config_at(render):
 
 
 @pytest.fixture(scope="session")
-def install(etc, render, config_at):
+def install(etc, config_at):
     """Install what a balancer runs on, in a directory that stands for /etc/haproxy and /run/haproxy."""
 
     def install(directory, **variables):
@@ -126,8 +137,6 @@ def install(etc, render, config_at):
         if not (directory / "ticket-keys").exists():
             shutil.copy(etc / "ticket-keys", directory)
         config_at(directory / "haproxy.cfg", **variables)
-        for script in ("reload.py", "tickets.py"):
-            (directory / script).write_text(render(f"{script}.j2", **variables), encoding="utf-8")
 
     return install
 

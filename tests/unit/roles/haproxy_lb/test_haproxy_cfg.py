@@ -39,9 +39,9 @@ ACCEPTED = {
     "origins": {"haproxy_lb_origins": [f"https://www{number}.example.com" for number in range(100)]},
     "limits": {"haproxy_lb_source_sessions": 10, "haproxy_lb_source_rate": 20},
     "PROXY protocol": {"haproxy_lb_proxies": [f"192.0.2.{number}" for number in range(100)] + ["2001:db8::/32"]},
-    "forwarded for": {"haproxy_lb_proxies": ["192.0.2.1"], "haproxy_lb_proxies_send": "x_forwarded_for"},
+    "forwarded for": {"haproxy_lb_proxies": ["192.0.2.1"], "haproxy_lb_proxies_protocol": "x_forwarded_for"},
     "HSTS": {"haproxy_lb_hsts_max_age": 63072000},
-    "RSA beside ECDSA": {"haproxy_lb_more_certificates": [{"name": "rsa", "certificate": "", "chain": "", "private_key": ""}]},
+    "RSA beside ECDSA": {"haproxy_lb_extra_certificates": [{"name": "rsa", "certificate": "", "chain": "", "private_key": ""}]},
     "1000 nodes": {"hosts": NODES},
 }
 
@@ -87,7 +87,8 @@ def test_servers_come_from_the_inventory(render):
     assert servers(render("haproxy.cfg.j2", hosts=hosts)) == [
         "server wcs1 192.0.2.11:8080 weight 100 maxconn 500 check port 8081 agent-check agent-port 9707",
         "server wcs2 [2001:db8::12]:8443 weight 200 maxconn 1000 check port 9081 agent-check agent-port 9707",
-        "server wcs3.example.com wcs3.example.com:8080 weight 7 maxconn 500 check port 8081 agent-check agent-port 9999",
+        "server wcs3.example.com wcs3.example.com:8080 weight 7 maxconn 500 check port 8081 agent-check agent-port 9999"
+        " resolvers host init-addr last,libc,none",
     ]
 
 

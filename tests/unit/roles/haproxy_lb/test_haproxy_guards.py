@@ -76,7 +76,7 @@ def test_a_proxy_in_front_is_believed_by_proxy_protocol(running, said, expected)
 
 
 def test_a_proxy_in_front_is_believed_by_header(running):
-    balancer, nodes, _web = running(haproxy_lb_proxies=["127.0.0.1"], haproxy_lb_proxies_send="x_forwarded_for")
+    balancer, nodes, _web = running(haproxy_lb_proxies=["127.0.0.1"], haproxy_lb_proxies_protocol="x_forwarded_for")
     forwarded = "X-Forwarded-For: 6.6.6.6, 203.0.113.7"
     assert balancer.visit(*HANDSHAKE, forwarded) == "wcs1"
     assert header(nodes[0], "x-client-ip").rpartition(":")[0] == "203.0.113.7"
@@ -97,7 +97,7 @@ def test_browsers_are_told_to_insist_on_tls_when_asked_for(running):
 
 def test_a_client_gets_ecdsa_when_it_can_and_rsa_when_it_cannot(running):
     more = [{"name": "rsa", "certificate": "", "chain": "", "private_key": ""}]
-    balancer, _nodes, _web = running(haproxy_lb_more_certificates=more)
+    balancer, _nodes, _web = running(haproxy_lb_extra_certificates=more)
 
     def served(*arguments):
         command = ["openssl", "s_client", "-connect", f"127.0.0.1:{balancer.port}", "-servername", "wcs.example.com", *arguments]

@@ -5,8 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible.errors import AnsibleFilterError
-from ansible_collections.webcallserver.balancer.plugins.filter.haproxy_pools import haproxy_pools
+from ansible_collections.webcallserver.balancer.plugins.plugin_utils.pools import Facts, pools_of
 
 ORIGIN, EDGE = {"wcs_node_cdn_role": "origin"}, {"wcs_node_cdn_role": "edge"}
 HOSTVARS = {"o1": ORIGIN, "e1": EDGE, "e2": EDGE, "n1": {}}
@@ -24,8 +23,8 @@ PLAIN = {
 EDGES = {"name": "edges", "group": "edges", "paths": ["/view"]}
 
 
-def shaped(*pools, **different):
-    return {pool["name"]: pool for pool in haproxy_pools(pools, HOSTVARS, GROUPS, PLAIN | different)}
+def shaped(*pools, facts=Facts(), **different):  # noqa: B008
+    return {pool["name"]: pool for pool in pools_of(pools, HOSTVARS, GROUPS, PLAIN | different, facts)}
 
 
 def names(pool):
@@ -38,6 +37,7 @@ def test_without_pools_there_is_the_default_pool():
             "name": "default",
             "backend": "wcs_back",
             "ports": [],
+            "hosts": [],
             "acls": [],
             "rules": ["use_backend wcs_back if is_websocket"],
             "policy": [
@@ -50,7 +50,10 @@ def test_without_pools_there_is_the_default_pool():
         }
     }
     assert names(shaped()["default"]) == ["o1", "e1", "e2", "n1"]
-    assert shaped()["default"]["servers"][0]["line"] == "server o1 o1:8080 weight 100 maxconn 4000 check port 8081 agent-check agent-port 9707"
+    assert (
+        shaped()["default"]["servers"][0]["line"]
+        == "server o1 o1:8080 weight 100 maxconn 4000 check port 8081 agent-check agent-port 9707 resolvers host init-addr last,libc,none"
+    )
 
 
 def test_nobody_is_no_pool():
@@ -117,10 +120,11 @@ POLICIES = {
         [
             "balance roundrobin",
             "stick-table type string len 64 size 100k expire 24h",
-            "http-request set-var(txn.full) bool(true) if { req.fhdr(X-User),table_server_id(wcs_back_edges) eq 1 } { srv_conn_free(wcs_back_edges/e1) eq 0 }",
-            "http-request set-var(txn.full) bool(true) if { req.fhdr(X-User),table_server_id(wcs_back_edges) eq 2 } { srv_conn_free(wcs_back_edges/e2) eq 0 }",
-            "stick match req.fhdr(X-User) unless { var(txn.full) -m bool }",
-            "stick store-request req.fhdr(X-User) unless { var(txn.full) -m bool }",
+            "http-request set-var(txn.known) req.fhdr(X-User)",
+            "http-request set-var(txn.full) bool(true) if { var(txn.known),table_server_id(wcs_back_edges) eq 1 } { srv_conn_free(wcs_back_edges/e1) eq 0 }",
+            "http-request set-var(txn.full) bool(true) if { var(txn.known),table_server_id(wcs_back_edges) eq 2 } { srv_conn_free(wcs_back_edges/e2) eq 0 }",
+            "stick match var(txn.known) unless { var(txn.full) -m bool }",
+            "stick store-response var(txn.known) if { status 101 } !{ var(txn.full) -m bool }",
         ],
     ),
 }
@@ -144,8 +148,8 @@ def test_nodes_of_the_right_role():
 
 
 REFUSED = {
-    "no name": ([{"group": "edges"}], "haproxy_lb_pools: pool 1 is called ''"),
-    "bad name": ([EDGES | {"name": "a b"}], "pool 1 is called 'a b'"),
+    "no name": ([{"group": "edges"}], "haproxy_lb_pools: name of pool 1: ''"),
+    "bad name": ([EDGES | {"name": "a b"}], "name of pool 1: 'a b' cannot be used"),
     "reserved name": ([EDGES | {"name": "default"}], "pool 1 is called 'default'"),
     "same name": ([EDGES, EDGES], "pool 2 is called 'edges'"),
     "neither": ([{"name": "x", "paths": ["/"]}], "haproxy_lb_pools: pool 'x' needs either a group or servers"),
@@ -155,33 +159,36 @@ REFUSED = {
     "bad maxconn": ([EDGES | {"maxconn": 0}], "maxconn of pool 'edges' in haproxy_lb_pools: '0' is no whole number from 1"),
     "herding": ([EDGES | {"balance": "leastconn"}], "balance of pool 'edges' in haproxy_lb_pools is leastconn, but the agents of e1, e2 grade"),
     "no such balance": ([EDGES | {"balance": "round robin"}], "balance of pool 'edges' in haproxy_lb_pools: 'round robin' is none of roundrobin, "),
-    "no such hash": ([EDGES | {"balance": "hash", "hash": "header:"}], "hash of pool 'edges' in haproxy_lb_pools: 'header:' is none of path, header:NAME, "),
+    "no such hash": ([EDGES | {"balance": "hash", "hash": "header:"}], "hash of pool 'edges' in haproxy_lb_pools: '' cannot be used; write letters"),
     "no such stickiness": ([EDGES | {"stickiness": "cookie:a"}], "stickiness of pool 'edges' in haproxy_lb_pools: 'cookie:a' is none of none, cookie, "),
-    "bad page": ([EDGES | {"check_uri": "/a b"}], "check_uri of pool 'edges' in haproxy_lb_pools: '/a b' is no path"),
-    "bad path": ([EDGES | {"paths": ["view"]}], "paths of pool 'edges' in haproxy_lb_pools: 'view' is no path"),
-    "path with a blank": ([EDGES | {"paths": ["/a /b"]}], "'/a /b' is no path"),
-    "bad host": ([EDGES | {"hosts": ["*.example.com"]}], "hosts of pool 'edges' in haproxy_lb_pools: '*.example.com' is no host name"),
+    "bad page": ([EDGES | {"check_uri": "/a b"}], "check_uri of pool 'edges' in haproxy_lb_pools: '/a b' cannot be used; write a path"),
+    "bad path": ([EDGES | {"paths": ["view"]}], "paths of pool 'edges' in haproxy_lb_pools: 'view' cannot be used; write a path"),
+    "path with a blank": ([EDGES | {"paths": ["/a /b"]}], "'/a /b' cannot be used"),
+    "bad host": (
+        [EDGES | {"hosts": ["*.example.com"]}],
+        "hosts of pool 'edges' in haproxy_lb_pools: '*.example.com' is neither an address nor the name of a host",
+    ),
     "no such fallback": ([EDGES | {"fallback": ["origin"]}], "fallback of pool 'edges' in haproxy_lb_pools: 'origin' is no other pool that has servers"),
     "its own fallback": ([EDGES | {"fallback": ["edges"]}], "'edges' is no other pool"),
     "nothing leads there": ([EDGES | {"paths": None}], "haproxy_lb_pools: nothing leads to pool 'edges'"),
     "in two pools": ([EDGES, {"name": "x", "group": "all_but_n1", "paths": ["/"]}], "haproxy_lb_pools: e1 is in the pools 'edges' and 'x'"),
     "address in two pools": ([EDGES, {"name": "x", "servers": [{"name": "a", "address": "e1"}], "paths": ["/"]}], "e1:8080 is in the pools 'edges' and 'x'"),
-    "other role": ([{"name": "x", "group": "nodes", "paths": ["/"], "cdn_role": "edge"}], "is edge, but wcs_node_cdn_role of host 'o1' is origin"),
-    "no role": ([{"name": "x", "group": "plain", "paths": ["/"], "cdn_role": "edge"}], "wcs_node_cdn_role of host 'n1' is none"),
+    "other role": ([{"name": "x", "group": "nodes", "paths": ["/"], "cdn_role": "edge"}], "is 'edge', but wcs_node_cdn_role of host 'o1' is 'origin'"),
+    "no role": ([{"name": "x", "group": "plain", "paths": ["/"], "cdn_role": "edge"}], "wcs_node_cdn_role of host 'n1' is 'none'"),
     "role unknown": ([{"name": "x", "servers": [{"name": "a", "address": "b"}], "cdn_role": "edge"}], "cdn_role of pool 'x' in haproxy_lb_pools: roles are"),
 }
 
 
 @pytest.mark.parametrize(("pools", "message"), REFUSED.values(), ids=REFUSED)
 def test_refused(pools, message):
-    with pytest.raises(AnsibleFilterError) as caught:
+    with pytest.raises(ValueError) as caught:
         shaped(*pools)
     assert message in str(caught.value)
 
 
 def test_the_plain_variables_are_named_when_they_are_wrong():
     for key, value in {"balance": "round robin", "stickiness": "sticky", "check_uri": "stat"}.items():
-        with pytest.raises(AnsibleFilterError, match=f"^haproxy_lb_{key}: "):
+        with pytest.raises(ValueError, match=f"^haproxy_lb_{key}: "):
             shaped(**{key: value})
-    with pytest.raises(AnsibleFilterError, match="^haproxy_lb_balance is leastconn, but the agents of o1, e1, e2, n1 grade"):
+    with pytest.raises(ValueError, match="^haproxy_lb_balance is leastconn, but the agents of o1, e1, e2, n1 grade"):
         shaped(balance="leastconn")

@@ -45,7 +45,8 @@ def test_a_claim_is_read_as_it_was_written():
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"{", b"null", b"[]", b'"x"', b'{"run": 1}', b"\xff\xfe", b"[" * 4096, b'{"run": "a", "who": "b", "begun": "x", "heard": 1}', render(THEIRS)[:20]]
+    "data",
+    [b"", b"{", b"null", b"[]", b'"x"', b'{"run": 1}', b"\xff\xfe", b"[" * 4096, b'{"run": "a", "who": "b", "begun": "x", "heard": 1}', render(THEIRS)[:20]],
 )
 def test_what_is_no_claim_is_none(data):
     assert parse(data) is None

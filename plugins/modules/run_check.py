@@ -27,6 +27,10 @@ options:
     type: list
     elements: str
     required: true
+  aiohttp:
+    description: Whether aiohttp has to be there where Ansible runs.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""

@@ -249,13 +249,21 @@ def served(context: ssl.SSLContext, domain: str, address: str, port: int) -> dic
         return {"sha256": hashlib.sha256(connection.getpeercert(True)).hexdigest(), **lifetime(connection.getpeercert(), time.time())}
 
 
+def as_network(text: str):
+    """Return a network, or None for the name of a host, which may be anywhere."""
+    try:
+        return ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return None
+
+
 def stranger(address: str, port: int, known) -> bool:
     """Whether this host is in none of the networks when it connects there."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family, socket.SOCK_DGRAM) as probe:
         probe.connect((address, port))
         ours = ipaddress.ip_address(probe.getsockname()[0])
-    return not any(ours in ipaddress.ip_network(network, strict=False) for network in known)
+    return not any(ours in network for network in filter(None, map(as_network, known)))
 
 
 async def knock(door: dict) -> dict:
@@ -302,6 +310,13 @@ async def establish(websocket):
     return {"address": f"[{host}]:{port}" if ":" in host else f"{host}:{port}", "answer": first}
 
 
+async def keep(websocket) -> None:
+    """Answer the node's pings, without which it ends the session; what else it says is let go."""
+    async for message in websocket:
+        if message.type == aiohttp.WSMsgType.TEXT and '"ping"' in message.data[:100]:
+            await websocket.send_json({"message": "pong", "data": [None]})
+
+
 async def hold_until(ready: str | None, hold: int) -> None:
     """Wait until whoever looks at the sessions has seen enough."""
     end = time.monotonic() + hold
@@ -316,8 +331,8 @@ def mark(ready: str) -> None:
     os.close(os.open(ready, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600))
 
 
-async def open_all(client, stack, context, wanted):
-    """Load the page and open the WebSockets; return what was seen."""
+async def open_all(client, kept, context, wanted):
+    """Load the page and open the WebSockets, whose keepers are added to `kept`; return what was seen."""
     domain, port = wanted["domain"], wanted["port"]
     step = f"GET {url('https', domain, port, wanted['page'])}"
     try:
@@ -328,8 +343,8 @@ async def open_all(client, stack, context, wanted):
             for number in range(1, wanted["sessions"] + 1):
                 step = f"WebSocket {number} to {url('wss', name, door, path)}"
                 websocket = await client.ws_connect(url("https", name, door, path), ssl=context, headers=wanted["headers"], max_msg_size=LARGEST_MESSAGE)
-                stack.append(websocket)
                 established.append(await establish(websocket))
+                kept.append(asyncio.ensure_future(keep(websocket)))
     except (aiohttp.ClientError, OSError, TypeError, ValueError, RecursionError, ProbeError, asyncio.TimeoutError) as exc:
         raise ProbeError(f"{step}: {exc or type(exc).__name__}") from exc
     return {"page": page, "sessions": established}
@@ -348,12 +363,17 @@ async def visit(wanted):
     # Each session is a new client's: what makes one come back is not kept
     jar = aiohttp.DummyCookieJar()
     connector = aiohttp.TCPConnector(resolver=Leads(wanted["address"]), use_dns_cache=False)
+    kept: list[asyncio.Future] = []
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30), cookie_jar=jar, connector=connector) as client:
         try:
-            seen = await asyncio.wait_for(open_all(client, [], context, wanted), LONGEST)
+            seen = await asyncio.wait_for(open_all(client, kept, context, wanted), LONGEST)
+            await hold_until(wanted["ready"], wanted["hold"])
         except asyncio.TimeoutError as exc:
             raise ProbeError(f"the visit took longer than {LONGEST} seconds") from exc
-        await hold_until(wanted["ready"], wanted["hold"])
+        finally:
+            for keeper in kept:
+                keeper.cancel()
+            await asyncio.gather(*kept, return_exceptions=True)
     return {**seen, "certificate": certificate, "ports": ports}
 
 

@@ -74,7 +74,7 @@ def dead(tmp_path):
 )
 def test_a_host_that_cannot_be_reached_stops_all(fleet, snapshot, dead, playbook, host, limits):
     before = snapshot()
-    result = fleet.play(f"webcallserver.balancer.{playbook}", *limits, dead(host), "-e", "wcs_node_http_port=8079", "-e", "haproxy_lb_hsts_max_age=7")
+    result = fleet.play(f"webcallserver.balancer.{playbook}", *limits, dead(host), "-e", '{"haproxy_lb_hsts_max_age": 7}')
     assert result.returncode != 0
     assert f"Nothing was changed on any host. {host} cannot be reached" in said(result)
     assert f"--limit '{','.join([*limits[1:], '!' + host])}'" in said(result)
@@ -106,7 +106,7 @@ def at_play(monkeypatch, fleet):
 def test_a_node_that_is_lost_on_the_way_leaves_the_balancer_as_it_was(fleet, at_play, play):
     at_play(play)
     before = fleet.run("lb1", "sha256sum /etc/haproxy/haproxy.cfg")
-    result = fleet.play(SITE, "-e", "haproxy_lb_hsts_max_age=7")
+    result = fleet.play(SITE, "-e", '{"haproxy_lb_hsts_max_age": 7}')
     assert result.returncode != 0
     assert changes(result.stdout)["lb1"] <= 1, result.stdout
     assert recap(result.stdout)["lb1"]["changed"] == 0

@@ -124,7 +124,7 @@ def _refusal(kind: str, hosts: list[str], results: Mapping[str, Mapping[str, t.A
     if kind == "unreachable":
         return f"{names} cannot be reached ({detail}): bring {they} back, or leave {they} out with --limit '{without}'."
     if kind == "lost":
-        return f"{names} failed or was lost in this run: see above, mend {they} and run again, or leave {they} out with --limit '{without}'."
+        return f"{names} did not come this far: see above, mend what failed or was lost and run again, or leave that host out with --limit."
     return f"{names} could not be asked ({detail}): mend {they}, or leave {they} out with --limit '{without}'."
 
 

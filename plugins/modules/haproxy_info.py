@@ -13,6 +13,8 @@ author:
   - webcallserver.balancer contributors (@webcallserver)
 description:
   - Asks a running HAProxy for its statistics (C(show stat)) and returns them, a mapping for each server.
+  - After a reload the workers from before it go on with the sessions that they have. HAProxy's statistics are those of the new worker alone; what
+    the older ones still hold is asked through the master's socket, and returned beside it.
 extends_documentation_fragment:
   - webcallserver.balancer._attributes.info
 options:
@@ -21,8 +23,12 @@ options:
     type: path
     default: /run/haproxy/admin.sock
   backend:
-    description: Return the servers of this backend alone.
+    description: Return the servers of this backend alone. It is an error when there is none of that name.
     type: str
+  master_socket:
+    description: The socket of HAProxy's master, which knows of the workers from before a reload.
+    type: path
+    default: /run/haproxy-master.sock
 """
 
 EXAMPLES = r"""
@@ -42,8 +48,8 @@ EXAMPLES = r"""
 RETURN = r"""
 servers:
   description:
-    - The servers in the order of the configuration. Each has all columns of C(show stat) under HAProxy's own names, numbers as integers,
-      columns without a value left out.
+    - The servers in the order of the configuration. Each has all columns of C(show stat) under HAProxy's own names, those that HAProxy counts in
+      as integers and all others as text, columns without a value left out.
   returned: success
   type: list
   elements: dict
@@ -65,9 +71,13 @@ servers:
       type: int
       returned: always
     scur:
-      description: Sessions now.
+      description: Sessions now, of the worker that takes new ones.
       type: int
       returned: always
+    scur_old:
+      description: Sessions of the workers from before a reload.
+      type: int
+      returned: if the master can be asked
     agent_status:
       description: How the last question to the agent went.
       type: str
@@ -78,46 +88,145 @@ servers:
       returned: if the server has an agent
   sample:
     - {"name": "wcs1", "backend": "wcs_back", "status": "UP", "weight": 100, "scur": 12, "agent_status": "L7OK", "last_agt": "via agent : up"}
+old_workers:
+  description: The workers from before a reload that still have sessions to end.
+  returned: if the master can be asked
+  type: list
+  elements: dict
+  contains:
+    pid:
+      description: Number of the process.
+      type: int
+      returned: always
+    sessions:
+      description: How many sessions its servers have.
+      type: int
+      returned: always
+  sample: [{"pid": 4711, "sessions": 30}]
 """
 
 import csv
+import io
+import re
 import socket
+import time
 
 from ansible.module_utils.basic import AnsibleModule
 
+# Of five thousand servers it is three million bytes
+LARGEST = 64 * 1024 * 1024
+PATIENCE = 15
 
-def ask(path, command):
-    """Return HAProxy's answer to one command on its administration socket."""
+# What HAProxy counts in, by its own column names; all else is text, whatever it looks like
+COLUMNS = """
+    qcur qmax scur smax slim stot bin bout dreq dresp ereq econ eresp wretr wredis weight act bck chkfail chkdown lastchg downtime qlimit pid iid sid
+    throttle lbtot type rate rate_lim rate_max check_code check_duration hrsp_1xx hrsp_2xx hrsp_3xx hrsp_4xx hrsp_5xx hrsp_other hanafail req_rate
+    req_rate_max req_tot cli_abrt srv_abrt comp_in comp_out comp_byp comp_rsp lastsess qtime ctime rtime ttime agent_code agent_duration check_rise
+    check_fall check_health agent_rise agent_fall agent_health conn_rate conn_rate_max conn_tot intercepted dcon dses wrew connect reuse cache_lookups
+    cache_hits srv_icur src_ilim qtime_max ctime_max rtime_max ttime_max eint idle_conn_cur safe_conn_cur used_conn_cur need_conn_est uweight
+    agg_server_status agg_server_check_status agg_check_status srid sess_other h1sess h2sess h3sess req_other h1req h2req h3req proto_other
+"""
+NUMBERS = frozenset(COLUMNS.split())
+SERVER = "2"
+OLD_WORKER = re.compile(r"([0-9]+)\s+worker\b")
+
+
+class NoAnswer(Exception):
+    """HAProxy said something that is not what it was asked for."""
+
+
+def ask(path: str, command: str) -> str:
+    """Return HAProxy's answer to one command on one of its sockets."""
+    end, parts, size = time.monotonic() + PATIENCE, [], 0
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(10)
+        connection.settimeout(PATIENCE)
         connection.connect(path)
         connection.sendall(f"{command}\n".encode())
-        with connection.makefile(encoding="utf-8", errors="replace") as answer:
-            return answer.read()
+        while part := connection.recv(65536):
+            parts.append(part)
+            size += len(part)
+            if size > LARGEST or time.monotonic() > end:
+                raise NoAnswer(f"the answer to {command} has no end")
+    return b"".join(parts).decode("utf-8", "replace")
 
 
-def servers(statistics, backend=None):
+def number(text: str) -> int | str:
+    """Return the number in a column of numbers."""
+    return int(text) if re.fullmatch(r"-?[0-9]{1,20}", text) else text
+
+
+def rows(statistics: str) -> list[dict[str, str]]:
+    """Return the lines of the CSV of C(show stat), a mapping each. A text in it may have any character but the one that ends a line."""
+    try:
+        found = list(csv.DictReader(io.StringIO(statistics.removeprefix("# "), newline="\n")))
+    except csv.Error as error:
+        raise NoAnswer(f"its statistics cannot be read: {error}") from error
+    if any(row.get(key) is None for row in found for key in ("pxname", "svname", "type")):
+        raise NoAnswer("its statistics have no columns pxname, svname and type")
+    return found
+
+
+def servers(statistics: str, backend: str | None = None) -> list[dict[str, int | str]]:
     """Return the servers in the CSV of C(show stat), a mapping each."""
-    rows = csv.DictReader(statistics.removeprefix("# ").splitlines())
     return [
         {"name": row["svname"], "backend": row["pxname"]}
-        | {key: int(value) if value.lstrip("-").isdigit() else value for key, value in row.items() if key and value}
-        for row in rows
-        if row["svname"] not in ("FRONTEND", "BACKEND") and backend in (None, row["pxname"])
+        | {key: number(value) if key in NUMBERS else value for key, value in row.items() if key and value and isinstance(value, str)}
+        for row in rows(statistics)
+        if row["type"] == SERVER and backend in (None, row["pxname"])
     ]
 
 
-def main():
+def backends(statistics: str) -> list[str]:
+    """Return the names of the backends."""
+    return [row["pxname"] for row in rows(statistics) if row["svname"] == "BACKEND"]
+
+
+def old_workers(processes: str) -> list[str]:
+    """Return the processes that C(show proc) lists as workers from before a reload."""
+    _current, _title, old = processes.partition("# old workers")
+    return OLD_WORKER.findall(old.partition("\n# ")[0])
+
+
+def sessions_before(path: str) -> dict[int, dict[tuple[str, str], int]] | None:
+    """Return the sessions of the older workers by process and server, None when the master cannot be asked."""
+    try:
+        found = {}
+        for pid in old_workers(ask(path, "show proc")):
+            # A worker may end between the two questions
+            answer = ask(path, f"@!{pid} show stat")
+            kept = servers(answer) if answer.startswith("# pxname") else []
+            found[int(pid)] = {(str(row["backend"]), str(row["name"])): int(row.get("scur", 0)) for row in kept}
+        return found
+    except (OSError, NoAnswer, ValueError):
+        return None
+
+
+def main() -> None:
     module = AnsibleModule(
-        argument_spec={"socket": {"type": "path", "default": "/run/haproxy/admin.sock"}, "backend": {"type": "str"}},
+        argument_spec={
+            "socket": {"type": "path", "default": "/run/haproxy/admin.sock"},
+            "backend": {"type": "str"},
+            "master_socket": {"type": "path", "default": "/run/haproxy-master.sock"},
+        },
         supports_check_mode=True,
     )
-    path = module.params["socket"]
+    path, backend = module.params["socket"], module.params["backend"]
     try:
         statistics = ask(path, "show stat")
+        known = backends(statistics)
+        found = servers(statistics, backend)
     except OSError as exc:
         module.fail_json(msg=f"HAProxy does not answer on {path} ({exc}): see that it runs, or name its administration socket with 'socket'.")
-    module.exit_json(changed=False, servers=servers(statistics, module.params["backend"]))
+    except NoAnswer as exc:
+        module.fail_json(msg=f"What answers on {path} is not HAProxy's administration socket: {exc}.")
+    if backend is not None and backend not in known:
+        module.fail_json(msg=f"HAProxy has no backend {backend}; it has {', '.join(known) or 'none'}.")
+    before = sessions_before(module.params["master_socket"])
+    if before is None:
+        module.exit_json(changed=False, servers=found)
+    for row in found:
+        row["scur_old"] = sum(kept.get((str(row["backend"]), str(row["name"])), 0) for kept in before.values())
+    module.exit_json(changed=False, servers=found, old_workers=[{"pid": pid, "sessions": sum(kept.values())} for pid, kept in before.items()])
 
 
 if __name__ == "__main__":

@@ -27,10 +27,9 @@ options:
     type: path
     required: true
   files:
-    description: The files that the service is loaded from.
+    description: The files that the service is loaded from. Without it, those in the record, for somebody who does not know what it should run on.
     type: list
     elements: path
-    required: true
 """
 
 EXAMPLES = r"""
@@ -100,7 +99,7 @@ def main() -> None:
         argument_spec={
             "unit": {"type": "str", "required": True},
             "record": {"type": "path", "required": True},
-            "files": {"type": "list", "elements": "path", "required": True},
+            "files": {"type": "list", "elements": "path"},
         },
         supports_check_mode=True,
     )
@@ -108,11 +107,13 @@ def main() -> None:
     dummy, output, dummy = module.run_command(["systemctl", "show", *shown, "--", module.params["unit"]], check_rc=True)
     unit = _in_force.parse_unit(output)
     try:
-        record = read(module.params["record"])
-        files = {path: digest(path) for path in module.params["files"]}
+        data = read(module.params["record"])
+        record = None if data is None else _in_force.parse_record(data.decode("utf-8", "replace"))
+        paths = module.params["files"] if module.params["files"] is not None else record.files if record else ()
+        files = {path: digest(path) for path in paths}
     except FileError as problem:
         module.fail_json(msg=str(problem))
-    reasons = _in_force.differences(unit, None if record is None else _in_force.parse_record(record.decode("utf-8", "replace")), files)
+    reasons = _in_force.differences(unit, record, files)
     module.exit_json(
         changed=False,
         in_force=not reasons,

@@ -64,23 +64,72 @@ connections:
 """
 
 import json
+import time
 from urllib.error import HTTPError, URLError
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.urls import open_url
 
+# Ten thousand sessions are four million bytes
+LARGEST = 32 * 1024 * 1024
+PATIENCE = 10
+DIGITS = 20
 
-def find_all(rest_url, what):
-    """Return all streams or connections; Web Call Server answers 404 when there is none."""
+
+class NoAnswer(Exception):
+    """What answers is not what was asked."""
+
+
+def read(response, end: float) -> bytes:
+    """Return all of an answer that is of a sane size and comes in time."""
+    parts, size = [], 0
+    while part := response.read(65536):
+        parts.append(part)
+        size += len(part)
+        if size > LARGEST:
+            raise NoAnswer(f"the answer is larger than {LARGEST // 1024 // 1024} MiB")
+        if time.monotonic() > end:
+            raise NoAnswer(f"the answer takes longer than {PATIENCE} seconds")
+    return b"".join(parts)
+
+
+def decode(text: bytes | str) -> object:
+    """Return what JSON says. A number that nothing counts in stays a text, since to read it may take minutes."""
     try:
-        return json.load(open_url(f"{rest_url}/{what}/find_all", method="POST", data=b"{}", headers={"Content-Type": "application/json"}, timeout=10))
+        return json.loads(text, parse_int=lambda digits: int(digits) if len(digits) <= DIGITS else digits)
+    except (ValueError, RecursionError) as error:
+        raise NoAnswer(f"the answer is not JSON ({error})") from error
+
+
+def mappings(found: object) -> list[dict]:
+    """Return a list of mappings; what WCS lists is nothing else."""
+    if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
+        raise NoAnswer("the answer is not a list of objects")
+    return found
+
+
+def find_all(rest_url: str, what: str) -> list[dict]:
+    """Return all streams or connections; Web Call Server answers 404 when there is none."""
+    end = time.monotonic() + PATIENCE
+    url, headers = f"{rest_url}/{what}/find_all", {"Content-Type": "application/json"}
+    try:
+        response = open_url(url, method="POST", data=b"{}", headers=headers, timeout=PATIENCE, follow_redirects="none")
     except HTTPError as exc:
         if exc.code == 404:
             return []
         raise
+    return mappings(decode(read(response, end)))
 
 
-def main():
+def status(output: str) -> dict:
+    """Return what the agent says of itself."""
+    found = decode(output)
+    if not isinstance(found, dict) or not isinstance(found.get("statistics"), dict):
+        raise NoAnswer("the answer has no statistics")
+    return found
+
+
+def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "command": {"type": "path", "default": "/usr/local/bin/wcs-agent"},
@@ -90,10 +139,13 @@ def main():
     )
     command, rest_url = module.params["command"], module.params["rest_url"]
     dummy, output, dummy = module.run_command([command, "status", "--json"], check_rc=True)
-    agent = json.loads(output)
+    try:
+        agent = status(output)
+    except NoAnswer as exc:
+        module.fail_json(msg=f"{command} does not answer as the agent does ({exc}): name the agent's command with 'command'.")
     try:
         streams, connections = (find_all(rest_url, what) for what in ("stream", "connection"))
-    except (URLError, OSError, ValueError) as exc:
+    except (URLError, OSError, ValueError, NoAnswer) as exc:
         module.fail_json(msg=f"WCS does not answer on {rest_url} ({exc}): see that it runs, or say where its REST interface is with 'rest_url'.")
     module.exit_json(changed=False, statistics=agent.pop("statistics"), agent=agent, streams=streams, connections=connections)
 

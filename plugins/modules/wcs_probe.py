@@ -14,9 +14,10 @@ author:
 description:
   - Loads a page over TLS, then opens WebSockets and says the first words of the WebSDK on each, until the node behind it has
     answered that the session is established. No stream is published.
-  - Certificate and host name are verified.
+  - Certificate and host name are verified, and how long the certificate lives is returned.
+  - What the balancer and the nodes send is read up to a bound, and within a time.
 requirements:
-  - aiohttp
+  - aiohttp 3.7 or later
 extends_documentation_fragment:
   - webcallserver.balancer._attributes.info
 options:
@@ -56,6 +57,38 @@ options:
     description: Headers to send with each WebSocket, for example one that a balancer must not believe.
     type: dict
     default: {}
+  closed:
+    description: Ports that are closed to strangers, as this host is one. Those that take a connection all the same are returned.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      host:
+        description: What the host is called.
+        type: str
+        required: true
+      name:
+        description: What the port is called.
+        type: str
+        required: true
+      address:
+        description: The host's address.
+        type: str
+        required: true
+      port:
+        description: The port.
+        type: int
+        required: true
+      known:
+        description: Networks that may connect. When this host is in one of them, the port is not tried.
+        type: list
+        elements: str
+        default: []
+  ready:
+    description:
+      - File to make when there is nothing more to open and the sessions are held, or when the visit has failed. The sessions are let go when that file
+        is removed, O(hold) seconds later at the latest.
+    type: path
 """
 
 EXAMPLES = r"""
@@ -82,6 +115,38 @@ page:
       type: int
       returned: always
   sample: {"status": 200, "size": 6021}
+certificate:
+  description: The certificate that was served.
+  returned: success
+  type: dict
+  contains:
+    sha256:
+      description: Its fingerprint.
+      type: str
+      returned: always
+    serial:
+      description: Its serial number.
+      type: str
+      returned: always
+    not_after:
+      description: Its last day, in UTC.
+      type: str
+      returned: always
+    days_left:
+      description: Days until then.
+      type: int
+      returned: always
+    percent_left:
+      description: How much of its lifetime that is.
+      type: int
+      returned: always
+  sample: {"sha256": "9f86…", "serial": "04A1", "not_after": "2026-12-31", "days_left": 63, "percent_left": 70}
+ports:
+  description: What became of each of O(closed), V(closed), V(open), or V(known) for one that was not tried.
+  returned: success
+  type: list
+  elements: dict
+  sample: [{"host": "wcs1", "name": "ws", "port": 8080, "state": "closed"}]
 sessions:
   description: The sessions that were established.
   returned: success
@@ -100,23 +165,55 @@ sessions:
 """
 
 import asyncio
+import hashlib
+import ipaddress
+import os
+import socket
 import ssl
+import time
 import traceback
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 try:
     import aiohttp
+    from aiohttp.abc import AbstractResolver
 except ImportError:
     AIOHTTP_ERROR = traceback.format_exc()
+    AbstractResolver = object
 else:
     AIOHTTP_ERROR = None
 
 CLIENT = {"appKey": "defaultApp", "mediaProviders": ["WebRTC"], "clientVersion": "2.0", "clientOSVersion": "", "clientBrowserVersion": "", "clientInfo": {}}
+PATIENCE = 10
+# For all of it but the time that the sessions are held
+LONGEST = 120
+LARGEST_PAGE = 16 * 1024 * 1024
+LARGEST_MESSAGE = 1024 * 1024
+PINGS = 20
+DAY = 86400
 
 
 class ProbeError(Exception):
     """The balancer did not do what its users need."""
+
+
+class Leads(AbstractResolver):
+    """Every name leads to the balancer: the name is what is verified, and the address where one connects."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+
+    async def resolve(self, host, port=0, family=socket.AF_UNSPEC):
+        loop = asyncio.get_running_loop()
+        found = await loop.getaddrinfo(self.address or host, port, type=socket.SOCK_STREAM)
+        return [
+            {"hostname": host, "host": place[0], "port": place[1], "family": kind, "proto": proto, "flags": socket.AI_NUMERICHOST}
+            for kind, _type, proto, _name, place in found
+        ]
+
+    async def close(self) -> None:
+        pass
 
 
 def doors(pools, domain, port):
@@ -125,48 +222,169 @@ def doors(pools, domain, port):
     for pool in pools:
         said = [(pool.get(key) or [None])[0] for key in ("paths", "hosts", "ports")]
         if any(said):
-            found.append((said[0] or "/", said[1] or domain, said[2] or port))
+            found.append((said[0] or "/", said[1] or domain, int(said[2] or port)))
     return found
+
+
+def url(scheme: str, host: str, port: int, path: str) -> str:
+    """Return an address as one writes it."""
+    return f"{scheme}://[{host}]:{port}{path}" if ":" in host else f"{scheme}://{host}:{port}{path}"
+
+
+def lifetime(found: dict, now: float) -> dict:
+    """Return what is left of a certificate, as C(getpeercert) tells of it."""
+    begin, end = (ssl.cert_time_to_seconds(found[key]) for key in ("notBefore", "notAfter"))
+    left = max(end - now, 0)
+    return {
+        "serial": found.get("serialNumber", ""),
+        "not_after": time.strftime("%Y-%m-%d", time.gmtime(end)),
+        "days_left": int(left // DAY),
+        "percent_left": int(100 * left / max(end - begin, 1)),
+    }
+
+
+def served(context: ssl.SSLContext, domain: str, address: str, port: int) -> dict:
+    """Return the certificate that the balancer serves, verified."""
+    with socket.create_connection((address, port), PATIENCE) as plain, context.wrap_socket(plain, server_hostname=domain) as connection:
+        return {"sha256": hashlib.sha256(connection.getpeercert(True)).hexdigest(), **lifetime(connection.getpeercert(), time.time())}
+
+
+def as_network(text: str):
+    """Return a network, or None for the name of a host, which may be anywhere."""
+    try:
+        return ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return None
+
+
+def stranger(address: str, port: int, known) -> bool:
+    """Whether this host is in none of the networks when it connects there."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        probe.connect((address, port))
+        ours = ipaddress.ip_address(probe.getsockname()[0])
+    return not any(ours in network for network in filter(None, map(as_network, known)))
+
+
+async def knock(door: dict) -> dict:
+    """Return what becomes of a connection to a port that is to be closed."""
+    row = {key: door[key] for key in ("host", "name", "port")}
+    try:
+        if not stranger(door["address"], door["port"], door.get("known") or []):
+            return {**row, "state": "known"}
+        _reader, writer = await asyncio.wait_for(asyncio.open_connection(door["address"], door["port"]), 3)
+        writer.close()
+        return {**row, "state": "open"}
+    except (OSError, ValueError, asyncio.TimeoutError):
+        return {**row, "state": "closed"}
+
+
+async def read(response) -> int:
+    """Return the size of a page."""
+    size = 0
+    async for part in response.content.iter_chunked(65536):
+        size += len(part)
+        if size > LARGEST_PAGE:
+            raise ProbeError(f"it is larger than {LARGEST_PAGE // 1024 // 1024} MiB")
+    return size
+
+
+async def answer(websocket) -> str:
+    """Return the name of a node's next message."""
+    found = await websocket.receive_json(timeout=PATIENCE)
+    if not isinstance(found, dict) or not isinstance(found.get("message"), str):
+        raise ProbeError("the node's message has no name")
+    return found["message"][:100]
 
 
 async def establish(websocket):
     """Introduce ourselves as the WebSDK does, and return address and first answer of the session."""
     await websocket.send_json({"message": "connection", "data": [CLIENT]})
-    answer = await websocket.receive_json(timeout=10)
-    while answer["message"] == "ping":
+    first = await answer(websocket)
+    for _ping in range(PINGS):
+        if first != "ping":
+            break
         await websocket.send_json({"message": "pong", "data": [None]})
-        answer = await websocket.receive_json(timeout=10)
+        first = await answer(websocket)
     host, port = websocket.get_extra_info("sockname")[:2]
-    return {"address": f"[{host}]:{port}" if ":" in host else f"{host}:{port}", "answer": answer["message"]}
+    return {"address": f"[{host}]:{port}" if ":" in host else f"{host}:{port}", "answer": first}
 
 
-async def visit(domain, address, port, ca_path, page, sessions, pools, hold, headers):
-    """Load the page, open the WebSockets, hold them; return what was seen."""
-    host = address or domain
-    base = f"https://[{host}]" if ":" in host else f"https://{host}"
-    context = ssl.create_default_context(cafile=ca_path)
+async def keep(websocket) -> None:
+    """Answer the node's pings, without which it ends the session; what else it says is let go."""
+    async for message in websocket:
+        if message.type == aiohttp.WSMsgType.TEXT and '"ping"' in message.data[:100]:
+            await websocket.send_json({"message": "pong", "data": [None]})
+
+
+async def hold_until(ready: str | None, hold: int) -> None:
+    """Wait until whoever looks at the sessions has seen enough."""
+    end = time.monotonic() + hold
+    if ready:
+        mark(ready)
+    while time.monotonic() < end and (not ready or os.path.exists(ready)):
+        await asyncio.sleep(0.2)
+
+
+def mark(ready: str) -> None:
+    """Make the file that others wait for."""
+    os.close(os.open(ready, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600))
+
+
+async def open_all(client, kept, context, wanted):
+    """Load the page and open the WebSockets, whose keepers are added to `kept`; return what was seen."""
+    domain, port = wanted["domain"], wanted["port"]
+    step = f"GET {url('https', domain, port, wanted['page'])}"
+    try:
+        async with client.get(url("https", domain, port, wanted["page"]), ssl=context, allow_redirects=False) as response:
+            page = {"status": response.status, "size": await read(response)}
+        established = []
+        for path, name, door in doors(wanted["pools"], domain, port):
+            for number in range(1, wanted["sessions"] + 1):
+                step = f"WebSocket {number} to {url('wss', name, door, path)}"
+                websocket = await client.ws_connect(url("https", name, door, path), ssl=context, headers=wanted["headers"], max_msg_size=LARGEST_MESSAGE)
+                established.append(await establish(websocket))
+                kept.append(asyncio.ensure_future(keep(websocket)))
+    except (aiohttp.ClientError, OSError, TypeError, ValueError, RecursionError, ProbeError, asyncio.TimeoutError) as exc:
+        raise ProbeError(f"{step}: {exc or type(exc).__name__}") from exc
+    return {"page": page, "sessions": established}
+
+
+async def visit(wanted):
+    """Try the ports, look at the certificate, load the page, open the WebSockets, hold them; return what was seen."""
+    context = ssl.create_default_context(cafile=wanted["ca_path"])
+    address = wanted["address"] or wanted["domain"]
+    loop = asyncio.get_running_loop()
+    ports = await asyncio.gather(*(knock(door) for door in wanted["closed"]))
+    try:
+        certificate = await loop.run_in_executor(None, served, context, wanted["domain"], address, wanted["port"])
+    except (OSError, ValueError) as exc:
+        raise ProbeError(f"TLS to {address}, port {wanted['port']}, as {wanted['domain']}: {exc}") from exc
     # Each session is a new client's: what makes one come back is not kept
     jar = aiohttp.DummyCookieJar()
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30), cookie_jar=jar) as client:
-        step = f"GET {base}:{port}{page}"
+    connector = aiohttp.TCPConnector(resolver=Leads(wanted["address"]), use_dns_cache=False)
+    kept: list[asyncio.Future] = []
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30), cookie_jar=jar, connector=connector) as client:
         try:
-            async with client.get(f"{base}:{port}{page}", ssl=context, server_hostname=domain, headers={"Host": domain}) as response:
-                seen = {"status": response.status, "size": len(await response.read())}
-            websockets = []
-            established = []
-            for path, name, door in doors(pools, domain, port):
-                for number in range(1, sessions + 1):
-                    step = f"WebSocket {number} to {base}:{door}{path}"
-                    websocket = await client.ws_connect(f"{base}:{door}{path}", ssl=context, server_hostname=domain, headers={**headers, "Host": name})
-                    websockets.append(websocket)
-                    established.append(await establish(websocket))
-        except (aiohttp.ClientError, OSError, TypeError, ValueError, asyncio.TimeoutError) as exc:
-            raise ProbeError(f"{step}: {exc or type(exc).__name__}") from exc
-        await asyncio.sleep(hold)
-        return {"page": seen, "sessions": established}
+            seen = await asyncio.wait_for(open_all(client, kept, context, wanted), LONGEST)
+            await hold_until(wanted["ready"], wanted["hold"])
+        except asyncio.TimeoutError as exc:
+            raise ProbeError(f"the visit took longer than {LONGEST} seconds") from exc
+        finally:
+            for keeper in kept:
+                keeper.cancel()
+            await asyncio.gather(*kept, return_exceptions=True)
+    return {**seen, "certificate": certificate, "ports": ports}
 
 
-def main():
+def main() -> None:
+    door = {
+        "host": {"type": "str", "required": True},
+        "name": {"type": "str", "required": True},
+        "address": {"type": "str", "required": True},
+        "port": {"type": "int", "required": True},
+        "known": {"type": "list", "elements": "str", "default": []},
+    }
     module = AnsibleModule(
         argument_spec={
             "domain": {"type": "str", "required": True},
@@ -178,14 +396,19 @@ def main():
             "pools": {"type": "list", "elements": "dict", "default": []},
             "hold": {"type": "int", "default": 0},
             "headers": {"type": "dict", "default": {}},
+            "closed": {"type": "list", "elements": "dict", "default": [], "options": door},
+            "ready": {"type": "path"},
         },
         supports_check_mode=True,
     )
     if AIOHTTP_ERROR:
         module.fail_json(msg=missing_required_lib("aiohttp"), exception=AIOHTTP_ERROR)
+    ready = module.params["ready"]
     try:
-        result = asyncio.run(visit(**module.params))
+        result = asyncio.run(visit(module.params))
     except (ProbeError, OSError) as exc:
+        if ready:
+            mark(ready)
         module.fail_json(msg=str(exc))
     module.exit_json(changed=False, **result)
 

@@ -35,6 +35,7 @@ HOSTILE = {
     "nothing but a slash": "/",
     "an option": "-A",
 }
+NODE = {"wcs_node_address": "192.0.2.1"}
 TABLE = [{"name": "ws", "port": 8080, "from": ["balancers"]}]
 
 
@@ -58,7 +59,7 @@ def refused(message):
         (lambda value: port_rules([TABLE[0] | {"properties": ["ws.port"]}], {"balancers": []}, properties={"ws.port": f"80{value}"}), "ws.port"),
         (lambda value: host_networks(["a"], {"a": {"wcs_node_address": value}}, "wcs_node_address"), "wcs_node_address"),
         (lambda value: host_networks(["a"], {"a": {"haproxy_lb_addresses": [value]}}, "haproxy_lb_addresses"), "haproxy_lb_addresses"),
-        (lambda value: host_networks(["a"], {"a": {"wcs_node_address": "192.0.2.1", "wcs_node_cdn_ip": value}}, "wcs_node_address", "wcs_node_cdn_ip"), "wcs_node_cdn_ip"),
+        (lambda value: host_networks(["a"], {"a": NODE | {"wcs_node_cdn_ip": value}}, "wcs_node_address", "wcs_node_cdn_ip"), "wcs_node_cdn_ip"),
         (lambda value: cdn_properties("a", ["a"], {"a": {}}, "origin", value), "wcs_node_cdn_ip"),
         (lambda value: cdn_properties("a", ["a"], {"a": {"ansible_host": "192.0.2.1"}}, "edge", "", value), "wcs_node_cdn_point_of_entry"),
     ],

@@ -27,7 +27,9 @@ FROM_THE_COMMAND_LINE = ("wcs_nodes_group", "wcs_balancers_group")
 OF_A_ROLE = "wcs_node_"
 
 TAGS = ("agent", "balancer", "certificate", "config", "nodes", "ports", "properties", "web")
-ANSIBLES_TAGS = ("all", "always")
+ANSIBLES_TAGS = ("all", "always", "never", "tagged", "untagged")
+# Molecule skips these at each of its runs
+MOLECULES_TAGS = ("notest", "molecule-notest")
 
 PAGE = re.compile(r"/[!-~]*")
 ADDRESS = re.compile(r"[0-9A-Za-z:._-]+")
@@ -51,7 +53,7 @@ def run_problems(
         f"There is no tag {tag}{_alike(tag, TAGS)}; there are {', '.join(TAGS)}."
         for option in ("ansible_run_tags", "ansible_skip_tags")
         for tag in variables.get(option) or ()
-        if tag not in TAGS + ANSIBLES_TAGS
+        if tag not in TAGS + ANSIBLES_TAGS + MOLECULES_TAGS
     ]
     problems += [
         f"{name} is set in the inventory, which the playbooks read too late: give it on the command line, -e {name}=…"

@@ -61,7 +61,11 @@ def test_a_run_of_this_machine_has_ended_when_its_process_has():
     assert run_lock.has_ended(run)
 
 
-@pytest.mark.parametrize("run", ["", "x", "elsewhere pid:[1] 1 5", f"{run_lock.place()} {os.getpid()} ", f"{run_lock.place()} x 5"])
+@pytest.mark.parametrize(
+    "run",
+    ["", "x", "elsewhere pid:[1] 1 5", f"{run_lock.place()} {os.getpid()} ", f"{run_lock.place()} x 5"],
+    ids=["nothing", "a word", "another place", "no start", "no number"],
+)
 def test_of_a_run_elsewhere_nobody_knows_whether_it_has_ended(run):
     assert not run_lock.has_ended(run)
 

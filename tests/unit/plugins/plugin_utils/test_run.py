@@ -36,7 +36,7 @@ def test_a_run_that_makes_sense(parts, variables, hosts):
     [
         (BOTH, {"ansible_run_tags": ["x"]}, ALL, "There is no tag x; there are agent, "),
         (BOTH, {"ansible_run_tags": ["certificat"]}, ALL, "no tag certificat (did you mean certificate?)"),
-        (BOTH, {"ansible_run_tags": ["agent", "untagged"]}, ALL, "no tag untagged"),
+        (BOTH, {"ansible_run_tags": ["agent", "docs"]}, ALL, "no tag docs"),
         (BOTH, {"ansible_skip_tags": ["webs"]}, ALL, "no tag webs (did you mean web?)"),
         (BOTH, {"wcs_nodes_group": "wcs_node"}, ALL, "The group wcs_node is not in the inventory (did you mean wcs_nodes?): put the nodes into it"),
         (BOTH, {"wcs_balancers_group": "lbs"}, ALL, "-e wcs_balancers_group=…"),

@@ -198,6 +198,11 @@ bundle_changed:
   returned: success
   type: bool
   sample: true
+library_missing:
+  description: Whether nothing more was found wrong than that the host cannot verify its files before python3-cryptography is installed.
+  returned: when that is so; the task has failed then
+  type: bool
+  sample: true
 backup_file:
   description: The copy of the old bundle.
   returned: when O(backup=true), outside check mode, and there was another bundle
@@ -217,7 +222,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._bundle import OPTIONS, bundle, described, results, warnings
 from ..module_utils._io import FileError, read, write
-from ..module_utils._pem import WANTED, Material, PemError
+from ..module_utils._pem import WANTED, Material, PemError, blocks
 from ..module_utils._x509 import HAS_CRYPTOGRAPHY
 
 MISSING = "The Python library cryptography is not on this host: install the package python3-cryptography (3.3 or newer)."
@@ -262,9 +267,13 @@ def wanted(module: AnsibleModule) -> tuple[bytes | None, dict[str, t.Any]]:
         if sent is not None and sha256(sent.encode()) != params["sha256"]:
             raise PemError("sha256 is not that of certificate_content, which has to be the finished bundle with it.")
         return None if sent is None else sent.encode(), {}
+    given = material(params)
     if not HAS_CRYPTOGRAPHY:
-        module.fail_json(msg=MISSING)
-    made = bundle(material(params), now, params["domain"], params["include_root"])
+        # What is no PEM is seen without it
+        for source in given:
+            blocks(source)
+        module.fail_json(msg=MISSING, library_missing=True)
+    made = bundle(given, now, params["domain"], params["include_root"])
     for warning in warnings(made, now, params["warn_days"]):
         module.warn(warning)
     return made.data, results(made, now)

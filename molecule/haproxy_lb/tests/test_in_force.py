@@ -179,10 +179,41 @@ def test_keys_that_nothing_uses_go_and_those_of_others_stay(fleet, balancer):
     fleet.run(balancer, "rm /etc/haproxy/certs/theirs.pem")
 
 
+def make_bare(fleet, balancer):
+    """Take away all that the role has brought."""
+    fleet.run(balancer, "apt-get purge -q -y haproxy python3-cryptography >/dev/null 2>&1")
+    fleet.run(balancer, "rm -rf /etc/haproxy /etc/systemd/system/haproxy* /run/haproxy* /usr/local/sbin/haproxy-*")
+    fleet.run(balancer, "systemctl daemon-reload; systemctl reset-failed")
+
+
+@one
+def test_files_of_a_bare_host_are_verified_once_its_library_is_there(fleet, balancer):
+    material = fleet.directory / "certificate"
+    for name, sources in {"full.pem": ("leaf.pem", "intermediate.pem"), "key.pem": ("leaf.key",)}.items():
+        fleet.run(balancer, f"cat >/root/{name} <<'END'\n{''.join((material / source).read_text() for source in sources)}END")
+    fleet.run(balancer, f"{OTHER}; chmod 600 /root/*.pem")
+    files = {"haproxy_lb_certificate_remote": True, "haproxy_lb_certificate": "/root/full.pem", "haproxy_lb_chain": ""}
+    make_bare(fleet, balancer)
+    lacking = apply(fleet, balancer, "--check", **files, haproxy_lb_private_key="/root/no-key")
+    assert "private_key (/root/no-key) does not exist on this host" in lacking.stdout
+    right, wrong = ({**files, "haproxy_lb_private_key": key} for key in ("/root/key.pem", "/root/k"))
+    assert apply(fleet, balancer, "--check", **wrong).returncode == 0
+    refused = apply(fleet, balancer, **wrong)
+    assert refused.returncode != 0
+    assert "does not match the certificate" in refused.stdout
+    assert fleet.run(balancer, f"ls {BUNDLE} {CONFIG}.last-good 2>/dev/null || :") == ""
+    result = apply(fleet, balancer, **right)
+    assert result.returncode == 0, result.stdout
+    assert in_force(fleet, balancer)
+    assert changed(apply(fleet, balancer, "--check", **right)) == []
+    assert status(fleet, balancer, request(UPGRADE)) == 101
+    refused = apply(fleet, balancer, "--check", **wrong)
+    assert refused.returncode != 0
+
+
 @one
 def test_checking_works_on_every_stage_of_a_host(fleet, balancer):
-    fleet.run(balancer, "apt-get purge -q -y haproxy >/dev/null 2>&1; rm -rf /etc/haproxy /etc/systemd/system/haproxy* /run/haproxy* /usr/local/sbin/haproxy-*")
-    fleet.run(balancer, "systemctl daemon-reload; systemctl reset-failed")
+    make_bare(fleet, balancer)
     stages = {
         "nothing": "true",
         "the package alone": "apt-get install -q -y --no-install-recommends haproxy >/dev/null 2>&1",

@@ -96,6 +96,7 @@ STOPPED = {
     "the site is loaded, and another's": "sed -i 's#302 .*;#302 \"/wcs/x\";#' /etc/nginx/conf.d/wcs-web.conf; systemctl reload nginx",
     "the site is gone": "rm /etc/nginx/conf.d/wcs-web.conf",
     "the unit's settings are gone": "rm /etc/systemd/system/nginx.service.d/wcs-web.conf",
+    "systemd has not read the unit's settings": "sleep 1; touch /etc/systemd/system/nginx.service.d/wcs-web.conf",
     "nothing was noted": "rm /run/wcs-web.in-force",
     "a half release": "mkdir -p /srv/wcs-web/releases/.unpacking-x/examples; ln -s nowhere /srv/wcs-web/.wcs-x",
     "the link is gone": "rm /srv/wcs-web/wcs",

@@ -12,7 +12,7 @@ import yaml
 ROLES = Path(__file__).resolve().parents[3] / "roles"
 REQUIRED = {
     "wcs_node": set(),
-    "haproxy_lb": {"haproxy_lb_domain", "haproxy_lb_certificate", "haproxy_lb_chain", "haproxy_lb_private_key"},
+    "haproxy_lb": {"haproxy_lb_domain", "haproxy_lb_certificate", "haproxy_lb_private_key"},
     "websdk_nginx": set(),
 }
 

@@ -256,11 +256,30 @@ class TestOptions:
         assert run({"path": str(path)})["msg"] == "one of the following is required: certificate, certificate_content, sha256"
 
 
-def test_without_cryptography(path, tmp_path, monkeypatch):
-    for module in (_x509, pem_bundle):
-        monkeypatch.setattr(module, "HAS_CRYPTOGRAPHY", False)
-    result = run(on_disk(tmp_path, house().given(path=str(path))))
-    assert result["msg"] == "The Python library cryptography is not on this host: install the package python3-cryptography (3.3 or newer)."
+class TestWithoutCryptography:
+    """What is wrong otherwise is said all the same, so that a caller may leave the rest to the day when the library is there."""
+
+    @pytest.fixture
+    def without(self, path, tmp_path, monkeypatch):
+        for module in (_x509, pem_bundle):
+            monkeypatch.setattr(module, "HAS_CRYPTOGRAPHY", False)
+        return on_disk(tmp_path, house().given(path=str(path)))
+
+    def test_it_is_asked_for(self, without, path):
+        result = run(without)
+        assert result["msg"] == "The Python library cryptography is not on this host: install the package python3-cryptography (3.3 or newer)."
+        assert result["library_missing"] is True
+        assert not path.exists()
+
+    @pytest.mark.parametrize("option", ["certificate", "chain", "private_key"])
+    @pytest.mark.parametrize(("content", "words"), [(None, "does not exist on this host"), ("", "is empty"), ("nothing", "no PEM block at all")])
+    def test_what_needs_no_library_is_said(self, without, tmp_path, option, content, words):
+        file = tmp_path / "wrong"
+        if content is not None:
+            file.write_text(content)
+        result = run({**without, option: str(file)})
+        assert words in result["msg"]
+        assert "library_missing" not in result
 
 
 class TestFinished:

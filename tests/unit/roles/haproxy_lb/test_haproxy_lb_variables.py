@@ -84,6 +84,7 @@ ACCEPTED = {
     "leastconn without grades": {"haproxy_lb_balance": "leastconn", "hosts": UNGRADED},
     "leastconn over servers nobody knows": {"haproxy_lb_balance": "leastconn", "haproxy_lb_servers": [{"name": "a", "address": "192.0.2.1"}]},
     "another certificate": {"haproxy_lb_extra_certificates": [MORE]},
+    "the chain in the certificate's file": {"haproxy_lb_chain": "", "haproxy_lb_extra_certificates": [{**MORE, "chain": ""}]},
     "files on the balancer": {"haproxy_lb_certificate_remote": True, "haproxy_lb_certificate": "/no/such.crt"},
 }
 

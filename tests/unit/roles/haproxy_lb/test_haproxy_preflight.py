@@ -67,6 +67,12 @@ MISTAKES = {
     ),
 }
 
+# What is none; the answers would be worth nothing if everything were refused
+SOUND = {
+    "nothing wrong": {},
+    "the chain in the certificate's file": {"haproxy_lb_chain": "", "haproxy_lb_certificate": "{full}"},
+}
+
 # A host for each mistake, so that one run makes all of them
 PLAY = """
 - hosts: all
@@ -86,9 +92,9 @@ PLAY = """
 
 @pytest.fixture(scope="module")
 def said(tmp_path_factory):
-    """What the preflight said of every mistake, and of none."""
+    """What the preflight said of every case."""
     directory = tmp_path_factory.mktemp("preflight")
-    files = {name: str(directory / f"{name}.pem") for name in ("certificate", "chain", "key", "other", "root_key")}
+    files = {name: str(directory / f"{name}.pem") for name in ("certificate", "chain", "full", "key", "other", "root_key")}
 
     def openssl(*arguments):
         subprocess.run(["openssl", *arguments], capture_output=True, check=True)
@@ -99,6 +105,7 @@ def said(tmp_path_factory):
         *(*new, "-subj", "/CN=wcs.example.com", "-addext", "subjectAltName=DNS:wcs.example.com", "-addext", "basicConstraints=critical,CA:FALSE"),
         *("-CA", files["chain"], "-CAkey", files["root_key"], "-keyout", files["key"], "-out", files["certificate"]),
     )
+    Path(files["full"]).write_text(Path(files["certificate"]).read_text() + Path(files["chain"]).read_text())
     openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", files["other"])
 
     def filled(value):
@@ -117,8 +124,9 @@ def said(tmp_path_factory):
         "haproxy_lb_private_key": files["key"],
         "haproxy_lb_servers": [A],
     }
-    names = {mistake: f"host{number}" for number, mistake in enumerate(MISTAKES)}
-    hosts = {names[mistake]: filled(variables) for mistake, (variables, _message) in MISTAKES.items()} | {"sound": {}}
+    cases = {mistake: variables for mistake, (variables, _message) in MISTAKES.items()} | SOUND
+    names = {case: f"host{number}" for number, case in enumerate(cases)}
+    hosts = {names[case]: filled(variables) for case, variables in cases.items()}
     (directory / "play.yml").write_text(PLAY)
     (directory / "hosts.yml").write_text(yaml.safe_dump({"all": {"hosts": hosts, "vars": usual}}))
     done = subprocess.run(
@@ -134,12 +142,12 @@ def said(tmp_path_factory):
         path = directory / f"{name}.said"
         return path.read_text() if path.exists() else "nothing"
 
-    return {mistake: said(name) for mistake, name in names.items()} | {"none": said("sound")}
+    return {case: said(name) for case, name in names.items()}
 
 
-def test_nothing_wrong_is_accepted(said):
-    """The answers below would be worth nothing if everything were refused."""
-    assert said["none"] == "nothing"
+@pytest.mark.parametrize("case", SOUND)
+def test_what_is_sound_is_accepted(said, case):
+    assert said[case] == "nothing"
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)

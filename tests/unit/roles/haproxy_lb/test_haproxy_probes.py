@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import ssl
 import time
 
@@ -92,10 +93,14 @@ HALVES = {
 }
 
 
-@pytest.mark.parametrize("headers", HALVES.values(), ids=HALVES)
-def test_half_a_websocket_is_refused(ask, nodes, headers):
-    # From 3.2 on, haproxy drops an Upgrade that no Connection names, and it is a page that is asked for
-    assert ask(*headers)[0] in ((400,) if any(line.startswith("Connection") for line in headers) else (400, 200))
+# From 3.2 on, haproxy drops an Upgrade that no Connection names, and it is a page that is asked for
+UNNAMED = {"without Connection", "Upgrade alone"}
+
+
+@pytest.mark.parametrize("case", HALVES)
+def test_half_a_websocket_is_refused(ask, nodes, installed, case):
+    dropped = case in UNNAMED and tuple(map(int, re.findall(r"\d+", installed)[:2])) >= (3, 2)
+    assert ask(*HALVES[case])[0] == (200 if dropped else 400)
     assert not any(node.requests for node in nodes)
 
 

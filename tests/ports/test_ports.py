@@ -256,6 +256,60 @@ def test_the_table_follows_whatever_is_done_to_nftables(fleet):
             assert "8443" in inside(node, "sh", "-c", RULES["nftables"]), (node, verbs)
 
 
+ODD = [
+    *("192.0.2.1", "198.51.100.0/24", "198.51.100.128/25", "224.0.0.0/4", "255.255.255.255", "0.0.0.0", "127.0.0.1"),
+    *("::ffff:192.0.2.1", "::1", "::", "FE80::1", "2001:DB8::/127", "2001:0db8:0:0:0:0:0:1", "ff02::1", "64:ff9b::192.0.2.1"),
+]
+WORLD = ["0.0.0.0/0", "::/0"]
+
+
+def test_every_firewall_takes_addresses_of_every_form(fleet):
+    """Odd ones, one within another, more than fit on a line, and the whole world as a network."""
+    many = [f"203.0.113.{number}" for number in range(0, 256, 2)]
+    filtered = fleet.nodes("firewalld", "ufw", "nftables")
+    rows = {"legacy-http": ODD, "legacy-https": WORLD, "hls": many}
+    try:
+        assert changed(fleet.converge(wcs_node_ports_from=rows)) == filtered
+        assert changed(fleet.converge(wcs_node_ports_from=rows)) == []
+        for node in filtered:
+            for family in FAMILIES:
+                tcp, _udp = open_ports("stranger1", node, family)
+                assert tcp == fleet.expected("stranger", node)[0] | {8888}, (node, family)
+    finally:
+        fleet.converge()
+
+
+HOSTILE = {
+    "a newline": {"wcs_node_admin_networks": ["192.0.2.1\naccept"]},
+    "a carriage return": {"wcs_node_admin_networks": ["192.0.2.1\r"]},
+    "a null character": {"wcs_node_admin_networks": ["192.0.2.1\0"]},
+    "a zone with more in it": {"wcs_node_admin_networks": ["::1%\n}; accept #"]},
+    "a brace and a comment": {"wcs_node_ports_from": {"hls": ["192.0.2.1 } accept #"]}},
+    "an element of XML": {"wcs_node_ports_from": {"hls": ['192.0.2.1"/><accept/>']}},
+    "an option": {"wcs_node_ports_from": {"hls": ["-A"]}},
+    "a template": {"wcs_node_ports_from": {"hls": ["{{ 1 }}"]}},
+    "a command": {"wcs_node_agent_networks": ["$(touch /tmp/hostile)"]},
+    "ten thousand letters": {"wcs_node_agent_networks": ["a" * 10_000]},
+    "a port with a rule behind it": {"wcs_node_ws_port": "8080 } accept #"},
+    "ports with a rule behind them": {"wcs_node_ports": [{"name": "ws", "port": "8080-8081\naccept", "from": ["everyone"]}]},
+    "a protocol with a rule behind it": {"wcs_node_ports": [{"name": "ws", "port": 8080, "protocol": "tcp\naccept", "from": ["everyone"]}]},
+    "a firewall with a command behind it": {"wcs_node_firewall": "nftables; touch /tmp/hostile"},
+}
+HELD = """exec 2>/dev/null
+iptables -S; ip6tables -S; nft --stateless list ruleset; firewall-cmd --list-all-policies
+sha256sum /etc/firewalld/policies/* /etc/ufw/*.rules /etc/*.nft; ls /tmp/hostile; true"""
+
+
+def test_a_hostile_value_is_refused_by_name_and_changes_nothing(fleet):
+    filtered = fleet.nodes("firewalld", "ufw", "nftables")
+    before = {node: inside(node, "sh", "-c", HELD) for node in filtered}
+    for name, variables in HOSTILE.items():
+        with pytest.raises(AssertionError) as refused:
+            fleet.converge("--limit", ",".join(filtered), **variables)
+        assert next(iter(variables)) in str(refused.value), name
+        assert {node: inside(node, "sh", "-c", HELD) for node in filtered} == before, name
+
+
 OWN_FILE = """flush ruleset
 table inet operators {
 \tchain input {

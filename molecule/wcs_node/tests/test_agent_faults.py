@@ -56,7 +56,7 @@ def test_the_disk_is_full(fleet, node):
     fleet.run(node, "mount -t tmpfs -o size=64k tmpfs /var/lib/wcs-agent && systemctl restart wcs-agent")
     try:
         assert "No space left" in fleet.host(node).run("cat /dev/zero > /var/lib/wcs-agent/filler").stderr
-        refused = fleet.host(node).run("wcs-agent drain --reason 'new disk'")
+        refused = fleet.host(node).run("/usr/local/bin/wcs-agent drain --reason 'new disk'")
         assert (refused.rc, "No space left on device" in refused.stderr) == (2, True)
         fleet.run(node, "systemctl restart wcs-agent")
         fleet.eventually(lambda: ask(fleet, node).startswith("up "), 3)

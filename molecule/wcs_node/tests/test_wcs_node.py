@@ -50,14 +50,14 @@ def test_wcs_has_read_its_properties(fleet, node):
 
 @pytest.mark.parametrize("node", NODES)
 def test_a_drain_is_announced_and_undone(fleet, node):
-    fleet.run(node, "wcs-agent drain --reason 'new kernel'")
+    fleet.run(node, "/usr/local/bin/wcs-agent drain --reason 'new kernel'")
     try:
         time.sleep(1.5)
         assert "drain" in ask(fleet.address(node)).split()
-        status = json.loads(fleet.run(node, "wcs-agent status --json"))
+        status = json.loads(fleet.run(node, "/usr/local/bin/wcs-agent status --json"))
         assert (status["state"], status["drain"]["reason"]) == ("drained", "new kernel")
     finally:
-        fleet.run(node, "wcs-agent undrain")
+        fleet.run(node, "/usr/local/bin/wcs-agent undrain")
     time.sleep(1.5)
     assert "up " in ask(fleet.address(node))
 

@@ -16,6 +16,8 @@ import wcs_client
 from fleet import recap
 
 NODES = ("node11", "node12", "node13", "node14", "node-redhat", "node-redhat10")
+# In the order of the play
+FIRST = "node-redhat"
 CONVERGE = "molecule/wcs_node/converge.yml"
 PROPERTIES = "/usr/local/FlashphonerWebCallServer/conf/flashphoner.properties"
 SLOW = "/etc/systemd/system/webcallserver.service.d/slow.conf"
@@ -29,13 +31,6 @@ def converge(fleet, *arguments, **variables):
 
 def started(fleet, node):
     return fleet.run(node, "systemctl show --property=InvocationID --value webcallserver").strip()
-
-
-@pytest.fixture
-def clean(fleet):
-    """Leaves the nodes as the role would have them."""
-    yield
-    converge(fleet)
 
 
 class Watch:
@@ -70,44 +65,36 @@ class Watch:
 
 
 @pytest.mark.parametrize(("strategy", "delay"), [("linear", 20), ("free", 5)])
-def test_a_slow_wcs_is_waited_for_before_the_next_is_restarted(fleet, strategy, delay, clean, monkeypatch):
-    """Seconds to listen, sessions on every node: one node is down at a time, each once, and each session is cut once."""
+def test_a_slow_wcs_is_waited_for_before_the_next_is_restarted(fleet, strategy, delay, monkeypatch):
+    """Seconds to listen, sessions on every node: one node is down at a time, each is restarted, and what was on it has ended."""
     monkeypatch.setenv("ANSIBLE_STRATEGY", strategy)
     for node in NODES:
         fleet.run(node, f"mkdir -p $(dirname {SLOW}) && printf '[Service]\\nEnvironment=WCS_STANDIN_DELAY={delay}\\n' >{SLOW} && systemctl daemon-reload")
     before = {node: started(fleet, node) for node in NODES}
-    ended = []
 
-    async def hold(node, over):
-        async with wcs_client.connect(f"ws://{fleet.address(node)}:8080") as session:
-            with contextlib.suppress(Exception):
-                while not over.is_set():
-                    await asyncio.sleep(0.5)
-                    await session.publish(f"held{time.monotonic()}")
-            ended.append(node)
-
-    async def run(watch):
-        over = asyncio.Event()
-        sessions = [asyncio.ensure_future(hold(node, over)) for node in NODES for _session in range(2)]
-        await asyncio.sleep(2)
-        output = await asyncio.get_running_loop().run_in_executor(None, lambda: converge(fleet, wcs_node_properties={"user_agent": f"Of/{strategy}"}))
-        over.set()
-        await asyncio.gather(*sessions, return_exceptions=True)
-        return output
+    async def hold_and_converge():
+        """What the run said, and on which nodes sessions are left."""
+        async with contextlib.AsyncExitStack() as stack:
+            held = {node: await stack.enter_async_context(wcs_client.connect(f"ws://{fleet.address(node)}:8080")) for node in NODES}
+            for session in held.values():
+                await session.publish("held")
+            output = await asyncio.to_thread(converge, fleet, wcs_node_properties={"user_agent": f"Of/{strategy}"})
+            return output, [node for node, session in held.items() if not session.closed]
 
     try:
         with Watch(fleet) as watch:
-            output = asyncio.run(run(watch))
+            output, left = asyncio.run(hold_and_converge())
     finally:
         for node in NODES:
             fleet.run(node, f"rm -f {SLOW} && systemctl daemon-reload")
+    assert left == []
     assert watch.down == set(NODES)
     assert watch.most == 1
     assert all(started(fleet, node) != before[node] for node in NODES)
     assert "RETRYING" not in output
 
 
-def test_what_an_interrupted_run_wrote_is_taken_up(fleet, clean):
+def test_what_an_interrupted_run_wrote_is_taken_up(fleet):
     fleet.run("node12", f"sed -i 's/^ws.ip_forward_header.*/ws.ip_forward_header=X-Other/' {PROPERTIES} && systemctl restart webcallserver")
     restarted = started(fleet, "node12")
     fleet.run("node12", f"sed -i 's/^ws.ip_forward_header.*/ws.ip_forward_header = X-Client-IP/' {PROPERTIES}")
@@ -118,14 +105,14 @@ def test_what_an_interrupted_run_wrote_is_taken_up(fleet, clean):
     assert started(fleet, "node12") != restarted
 
 
-def test_a_value_that_was_set_back_needs_no_restart(fleet, clean):
+def test_a_value_that_was_set_back_needs_no_restart(fleet):
     before = started(fleet, "node12")
     fleet.run("node12", f"sed -i 's/^ws.ip_forward_header.*/ws.ip_forward_header=X-Other/' {PROPERTIES}")
     converge(fleet, "--limit", "node12")
     assert started(fleet, "node12") == before
 
 
-def test_a_restart_by_hand_is_as_good(fleet, clean):
+def test_a_restart_by_hand_is_as_good(fleet):
     output = converge(fleet, "--limit", "node12", wcs_node_restart=False, wcs_node_properties={"user_agent": "Of/hand"})
     assert "still runs on other values of user_agent" in output
     # Every run says so
@@ -138,7 +125,7 @@ def test_a_restart_by_hand_is_as_good(fleet, clean):
     assert started(fleet, "node12") == by_hand
 
 
-def test_a_stopped_wcs_stays_stopped(fleet, clean):
+def test_a_stopped_wcs_stays_stopped(fleet):
     fleet.run("node12", "systemctl stop webcallserver")
     try:
         output = converge(fleet, "--limit", "node12", wcs_node_properties={"user_agent": "Of/stopped"})
@@ -148,18 +135,18 @@ def test_a_stopped_wcs_stays_stopped(fleet, clean):
         fleet.run("node12", "systemctl start webcallserver")
 
 
-def test_a_wcs_that_does_not_come_back_ends_the_run(fleet, clean):
-    before = {node: started(fleet, node) for node in NODES}
-    fleet.run("node11", f"printf '[Service]\\nEnvironment=WCS_STANDIN_DELAY=3600\\n' >{SLOW} && systemctl daemon-reload")
+def test_a_wcs_that_does_not_come_back_ends_the_run(fleet):
+    before = {node: started(fleet, node) for node in NODES if node != FIRST}
+    fleet.run(FIRST, f"printf '[Service]\\nEnvironment=WCS_STANDIN_DELAY=3600\\n' >{SLOW} && systemctl daemon-reload")
     try:
         variables = {"wcs_node_properties": {"user_agent": "Of/never"}, "wcs_node_restart_seconds": 5}
         result = fleet.play(CONVERGE, "--extra-vars", json.dumps(variables))
     finally:
-        fleet.run("node11", f"rm -f {SLOW} && systemctl daemon-reload && systemctl restart webcallserver")
+        fleet.run(FIRST, f"rm -f {SLOW} && systemctl daemon-reload && systemctl restart webcallserver")
     assert result.returncode != 0
     assert "This node is not back after 5 s: port 8080 does not answer" in result.stdout
-    assert "was not touched, since node11, whose turn came before, has failed." in result.stdout
-    assert {node: started(fleet, node) for node in NODES if node != "node11"} == {node: before[node] for node in NODES if node != "node11"}
+    assert f"was not touched, since {FIRST}, whose turn came before, has failed." in result.stdout
+    assert {node: started(fleet, node) for node in before} == before
 
 
 TRAPS = {

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import re
 import tarfile
@@ -19,10 +20,15 @@ KEPT = "nginx keeps the configuration it had, the new one does not work"
 ELSEWHERE = "websdk_nginx_index=/wcs/examples/demo/streaming/player/player.html"
 
 
+def outcome(result):
+    """Return by host what became of it."""
+    return {host: "failed" if counts["failed"] else "changed" if counts["changed"] else "ok" for host, counts in recap(result.stdout).items()}
+
+
 def converge(fleet, *arguments):
     """Run the role over all hosts; return what became of them, which is ok, changed or failed, and what each that failed said last."""
     result = fleet.play(CONVERGE, *arguments)
-    found = {"failed" if counts["failed"] else "changed" if counts["changed"] else "ok" for counts in recap(result.stdout).values()}
+    found = set(outcome(result).values())
     failures = re.findall(r"^fatal: \[([\w-]+)\]: FAILED! => (.*)$", result.stdout, re.MULTILINE)
     return found, {host: json.loads(failure)["msg"] for host, failure in failures}
 
@@ -106,14 +112,16 @@ STOPPED = {
 }
 
 
-@pytest.mark.parametrize("case", STOPPED)
-def test_what_a_stopped_run_left_is_completed_by_the_next(fleet, case):
+@pytest.mark.parametrize("first", range(0, len(STOPPED), 6))
+def test_what_a_stopped_run_left_is_completed_by_the_next(fleet, first):
+    """Each of the six hosts has another case: to have every case on all of them would take hours."""
     before = served(fleet)
-    for host in fleet.hosts:
+    cases = dict(zip(fleet.hosts, itertools.islice(itertools.cycle(STOPPED), first, None)))
+    for host, case in cases.items():
         fleet.run(host, STOPPED[case])
     for arguments, expected in ((("--check",), "changed"), ((), "changed"), ((), "ok")):
-        found, said = converge(fleet, *arguments)
-        assert found == {expected}, (arguments, said)
+        result = fleet.play(CONVERGE, *arguments)
+        assert outcome(result) == dict.fromkeys(fleet.hosts, expected), (arguments, cases, result.stdout)
     assert served(fleet) == before
     for host in fleet.hosts:
         assert "OK" in fleet.run(host, "grep -v '^#' /run/wcs-web.in-force | sha256sum --check")

@@ -13,6 +13,7 @@ export LC_ALL=C
 echo "NonLocalBind=$(cat /proc/sys/net/ipv4/ip_nonlocal_bind 2>/dev/null)"
 # systemd can raise a limit as far as the kernel goes, unless it runs in a container that forbids that; then this shell cannot either
 most=$(cat /proc/sys/fs/nr_open)
+# shellcheck disable=SC3045  # every sh of these systems has it
 (ulimit -n "$most") 2>/dev/null || most=$(sed -n 's/^Max open files *[0-9]* *\([0-9]*\) .*/\1/p' /proc/1/limits 2>/dev/null)
 echo "Descriptors=$most"
 ip -o address show 2>/dev/null | sed -n 's/.* inet6\{0,1\} \([^/ ]*\).*/Address=\1/p'

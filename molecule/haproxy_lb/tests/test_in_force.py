@@ -201,7 +201,7 @@ def test_files_of_a_bare_host_are_verified_once_its_library_is_there(fleet, bala
     refused = apply(fleet, balancer, **wrong)
     assert refused.returncode != 0
     assert "does not match the certificate" in refused.stdout
-    assert fleet.run(balancer, f"ls {BUNDLE} {CONFIG}.last-good 2>/dev/null || :") == ""
+    assert fleet.run(balancer, f"ls /etc/haproxy/certs; grep wcs-balancer {CONFIG} || :") == ""
     result = apply(fleet, balancer, **right)
     assert result.returncode == 0, result.stdout
     assert in_force(fleet, balancer)

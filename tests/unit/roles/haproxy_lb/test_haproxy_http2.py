@@ -52,7 +52,9 @@ class Stream:
 
 
 @pytest.fixture(scope="module")
-def running(install, tmp_path_factory):
+def running(install, tmp_path_factory, value_of):
+    if not value_of("__haproxy_lb_release.http2_websockets"):
+        pytest.skip("the role refuses HTTP/2 with a release whose WebSockets do not work over it")
     with balanced(install, tmp_path_factory.mktemp("http2"), "wcs1", haproxy_lb_http2=True) as running:
         yield running
 

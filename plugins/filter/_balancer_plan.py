@@ -5,6 +5,65 @@
 
 from __future__ import annotations
 
+DOCUMENTATION = r"""
+name: _balancer_plan
+short_description: Plan what the role haproxy_lb is to do on a host
+version_added: 1.0.0
+author:
+  - webcallserver.balancer contributors (@webcallserver)
+description:
+  - For the role haproxy_lb of this collection alone; there is no promise of stability to anybody else.
+  - Takes the options of the role, the inventory and what was seen on the host, and returns all that stands in the way and all that the templates need.
+positional: hostvars, groups, host
+options:
+  _input:
+    description: The options of the role, as M(webcallserver.balancer.role_options) returns them.
+    type: dict
+    required: true
+  hostvars:
+    description: The variables of all hosts, as in the magic variable C(hostvars).
+    type: dict
+    required: true
+  groups:
+    description: The hosts of all groups, as in the magic variable C(groups).
+    type: dict
+    required: true
+  host:
+    description: The balancer's name in the inventory.
+    type: str
+    default: ""
+  look:
+    description: What the role's look at the host printed.
+    type: str
+    default: ""
+  certificates:
+    description: The certificates with their names and domains, that of the domain first.
+    type: list
+    elements: dict
+    default: []
+  missing:
+    description: Paths on the controller that lead nowhere, each with the bundle's name and the key.
+    type: list
+    elements: list
+    default: []
+  secret:
+    description: What the values of cookies are made of; empty where they are the names of the servers.
+    type: str
+    default: ""
+"""
+
+EXAMPLES = r"""
+- name: Plan the balancer
+  ansible.builtin.set_fact:
+    plan: "{{ read.options | webcallserver.balancer._balancer_plan(hostvars, groups, inventory_hostname) }}"
+"""
+
+RETURN = r"""
+_value:
+  description: The plan. With C(problems), one sentence each, nothing else in it counts.
+  type: dict
+"""
+
 from ..plugin_utils.checks_balancer import balancer_plan
 
 

@@ -13,7 +13,7 @@ author:
   - webcallserver.balancer contributors
 description:
   - Reads from the variables of the hosts which ports of nodes and balancers are for each other alone, in the form that
-    M(webcallserver.balancer.wcs_probe#module) tries them from where Ansible runs.
+    M(webcallserver.balancer.wcs_probe) tries them from where Ansible runs.
   - What the variables of a node open to somebody else is left out, and so are nodes whose C(wcs_node_firewall) is V(none).
 options:
   _input:

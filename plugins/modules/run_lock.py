@@ -35,7 +35,7 @@ options:
     description: The run, as the controller's side of this module says it.
     type: dict
     default: {}
-    options:
+    suboptions:
       run:
         description: The run's process on its controller.
         type: str

@@ -59,7 +59,7 @@ def test_the_examples_of_the_plugins_run(fleet, tmp_path):
 @pytest.mark.parametrize("kind", ["module", "filter", "lookup", "role"])
 def test_each_has_its_page(kind):
     folder = {"module": PLUGINS / "modules", "role": CHECKOUT / "roles"}.get(kind, PLUGINS / kind)
-    names = [f"webcallserver.balancer.{path.stem}" for path in folder.iterdir() if not path.name.startswith("__")]
+    names = [f"webcallserver.balancer.{path.stem}" for path in folder.iterdir() if not path.name.startswith("__") and path.name != "_host"]
     pages = subprocess.check_output(["ansible-doc", "--type", kind, *names], text=True)
     assert [name for name in names if name not in pages] == []
 

@@ -17,7 +17,9 @@ PLUGINS = CHECKOUT / "plugins"
 # These write files, and their own tests run their examples
 WRITERS = {"flashphoner_properties", "pem_bundle", "websdk_release"}
 ON_A_NODE = {"wcs_node_info", "java_properties", "wcs_statistics"}
-PUBLIC = sorted(path for kind in ("modules", "filter", "lookup") for path in (PLUGINS / kind).glob("*.py") if path.stem not in WRITERS)
+PUBLIC = sorted(
+    path for kind in ("modules", "filter", "lookup") for path in (PLUGINS / kind).glob("*.py") if path.stem not in WRITERS and not path.stem.startswith("_")
+)
 
 
 def examples(path):

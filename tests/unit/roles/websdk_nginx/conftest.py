@@ -50,6 +50,7 @@ def evaluate():
         everything = load("defaults/main.yml") | load("vars/main.yml")
         everything |= {"ansible_managed": "Ansible managed", "ansible_facts": {"os_family": "Debian", "pkg_mgr": "apt", "systemd": {"version": 252}}}
         everything |= {"__websdk_nginx_ipv6": {"content": base64.b64encode(b"00000000000000000000000000000001 01 80 10 80       lo\n").decode()}}
+        everything |= {"inventory_hostname": "web1", "groups": {}}
         everything |= variables
         # As the task reads them that comes first
         options = {name.removeprefix("websdk_nginx_"): value for name, value in everything.items() if name.startswith("websdk_nginx_")}

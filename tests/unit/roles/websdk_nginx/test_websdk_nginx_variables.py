@@ -45,6 +45,8 @@ def fixture_problems(evaluate, bundle):
     return problems
 
 
+# On the host of a balancer, by the groups of the inventory
+BALANCER = {"inventory_hostname": "lb1", "groups": {"wcs_balancers": ["lb1"]}}
 URL = "https://example.com/websdk.tgz"
 
 
@@ -61,12 +63,16 @@ URL = "https://example.com/websdk.tgz"
         {"websdk_nginx_root": "/srv/web/"},
         {"websdk_nginx_server_ports": {"wss": "8443"}},
         {"websdk_nginx_index": "/wcs/#a,b:c@d!"},
-        {"websdk_nginx_listen": ["127.0.0.1:9000"], "haproxy_lb_web_address": "127.0.0.1:9000"},
-        {"websdk_nginx_listen": ["9000"], "haproxy_lb_web_address": "localhost:9000"},
-        {"websdk_nginx_listen": ["[::]:9000"], "haproxy_lb_web_address": "[::1]:9000"},
-        {"websdk_nginx_listen": ["*:9000"], "haproxy_lb_web_address": "10.0.0.1:9000"},
-        {"websdk_nginx_listen": ["10.0.0.1:9000"], "haproxy_lb_web_address": "10.0.0.2:9001"},
-        {"haproxy_lb_domain": "wcs.example.com"},
+        {"websdk_nginx_listen": ["127.0.0.1:9000"], "haproxy_lb_web_address": "127.0.0.1:9000", **BALANCER},
+        {"websdk_nginx_listen": ["9000"], "haproxy_lb_web_address": "localhost:9000", **BALANCER},
+        {"websdk_nginx_listen": ["[::]:9000"], "haproxy_lb_web_address": "[::1]:9000", **BALANCER},
+        {"websdk_nginx_listen": ["*:9000"], "haproxy_lb_web_address": "10.0.0.1:9000", **BALANCER},
+        {"websdk_nginx_listen": ["10.0.0.1:9000"], "haproxy_lb_web_address": "10.0.0.2:9001", **BALANCER},
+        BALANCER,
+        # An inventory's variables for all hosts say nothing of this one
+        {"websdk_nginx_listen": ["80"], "haproxy_lb_domain": "wcs.example.com", "haproxy_lb_web_address": "127.0.0.1:8180"},
+        {"websdk_nginx_listen": ["80"], "inventory_hostname": "web1", "groups": {"wcs_balancers": ["lb1"]}},
+        {"websdk_nginx_listen": ["80"], "inventory_hostname": "web1", "groups": {"edges": ["lb1"]}, "wcs_balancers_group": "edges"},
         {"websdk_nginx_server_ports": {}},
         {"websdk_nginx_headers": {}},
     ],
@@ -137,13 +143,15 @@ def test_good_settings_pass(problems, variables):
                 " name the same address in both.",
             )
             for listen, balancer, expected in (
-                (["127.0.0.1:9000"], {"haproxy_lb_domain": "wcs.example.com"}, "127.0.0.1:8180"),
-                (["127.0.0.1:8180"], {"haproxy_lb_web_address": "127.0.0.1:9000"}, "127.0.0.1:9000"),
-                (["127.0.0.1:8180"], {"haproxy_lb_web_address": "[::1]:8180"}, "[::1]:8180"),
-                (["[::]:8180"], {"haproxy_lb_web_address": "127.0.0.1:8180"}, "127.0.0.1:8180"),
-                (["10.0.0.1:80"], {"haproxy_lb_web_address": "10.0.0.1:8180"}, "10.0.0.1:8180"),
-                (["10.0.0.1:80"], {"haproxy_lb_web_address": "localhost:80"}, "localhost:80"),
-                (["unix:/run/a"], {"haproxy_lb_domain": "wcs.example.com"}, "127.0.0.1:8180"),
+                (["127.0.0.1:9000"], BALANCER, "127.0.0.1:8180"),
+                (["127.0.0.1:8180"], {"haproxy_lb_web_address": "127.0.0.1:9000", **BALANCER}, "127.0.0.1:9000"),
+                (["127.0.0.1:8180"], {"haproxy_lb_web_address": "[::1]:8180", **BALANCER}, "[::1]:8180"),
+                (["[::]:8180"], {"haproxy_lb_web_address": "127.0.0.1:8180", **BALANCER}, "127.0.0.1:8180"),
+                (["10.0.0.1:80"], {"haproxy_lb_web_address": "10.0.0.1:8180", **BALANCER}, "10.0.0.1:8180"),
+                (["10.0.0.1:80"], {"haproxy_lb_web_address": "localhost:80", **BALANCER}, "localhost:80"),
+                (["80"], {"inventory_hostname": "a", "groups": {"edges": ["a"]}, "haproxy_lb_balancers_group": "edges"}, "127.0.0.1:8180"),
+                (["80"], {"inventory_hostname": "a", "groups": {"edges": ["a"]}, "wcs_balancers_group": "edges"}, "127.0.0.1:8180"),
+                (["unix:/run/a"], BALANCER, "127.0.0.1:8180"),
             )
         ),
         *(

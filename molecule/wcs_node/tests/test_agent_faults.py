@@ -11,8 +11,8 @@ import time
 
 import pytest
 
-NODES = ("node11", "node12", "node13", "node14", "node-redhat", "node-redhat10")
-SYSTEMD = ("node11", "node12", "node14", "node-redhat", "node-redhat10")
+NODES = ("node11", "node12", "node13", "node14", "node-redhat")
+SYSTEMD = ("node11", "node12", "node14", "node-redhat")
 SETTINGS = "/etc/wcs-agent/agent.json"
 LOOK = 'import urllib.request; urllib.request.urlopen("http://127.0.0.1:8081/?action=stat", timeout=2)'
 

@@ -12,8 +12,8 @@ import time
 import pytest
 import wcs_client
 
-NODES = ("node11", "node12", "node13", "node14", "node-redhat", "node-redhat10")
-SYSTEMD = ("node11", "node12", "node14", "node-redhat", "node-redhat10")
+NODES = ("node11", "node12", "node13", "node14", "node-redhat")
+SYSTEMD = ("node11", "node12", "node14", "node-redhat")
 
 
 def ask(address, timeout=3):

@@ -74,7 +74,7 @@ def test_an_upgrade_that_no_connection_names_reaches_no_node(fleet, balancer, co
     text = request({**{name: value for name, value in UPGRADE.items() if name != "Connection"}, **connection}, path="/view")
     # HAProxy 3.2 takes such an Upgrade away before the role's rules see it, and what is left asks for a page
     seen = everything(fleet, balancer, text).lower()
-    assert seen.startswith("http/1.1 200 " if balancer == "lb14" else "http/1.1 400 ")
+    assert seen.split()[1] == ("200" if balancer == "lb14" else "400")
     assert "upgrade: websocket" not in seen
     assert nodes() == before
 
@@ -140,7 +140,8 @@ def test_silence_before_tls_is_cut_in_ten_seconds(fleet, balancer):
 
 @pytest.mark.parametrize(("headers", "expected"), [({"X": "x" * 15000}, 200), ({"X": "x" * 16000}, 400), ({f"X-{n}": 1 for n in range(120)}, 400)])
 def test_headers_have_a_limit(fleet, balancer, headers, expected):
-    assert status(fleet, balancer, request(headers)) == expected
+    # HAProxy 3.2 has a status of its own for what does not fit
+    assert status(fleet, balancer, request(headers)) == (431 if balancer == "lb14" and "X" in headers and expected == 400 else expected)
 
 
 def only(fleet, version, ciphers):

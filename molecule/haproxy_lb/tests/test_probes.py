@@ -1,6 +1,6 @@
 # Copyright (c) 2026 webcallserver.balancer contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What strangers try on a balancer, on three releases of HAProxy."""
+"""What strangers try on a balancer, on four releases of HAProxy."""
 
 from __future__ import annotations
 

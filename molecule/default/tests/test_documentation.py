@@ -16,9 +16,14 @@ from fleet import CHECKOUT, recap
 PLUGINS = CHECKOUT / "plugins"
 # These write files, and their own tests run their examples
 WRITERS = {"flashphoner_properties", "pem_bundle", "websdk_release"}
+# What these take only their role has
+OF_A_ROLE = {"haproxy_bundles", "node_plan", "node_problems", "web_problems"}
 ON_A_NODE = {"wcs_node_info", "java_properties", "wcs_statistics"}
 PUBLIC = sorted(
-    path for kind in ("modules", "filter", "lookup") for path in (PLUGINS / kind).glob("*.py") if path.stem not in WRITERS and not path.stem.startswith("_")
+    path
+    for kind in ("modules", "filter", "lookup")
+    for path in (PLUGINS / kind).glob("*.py")
+    if path.stem not in WRITERS | OF_A_ROLE and not path.stem.startswith("_")
 )
 
 

@@ -17,8 +17,8 @@ PLUGINS = CHECKOUT / "plugins"
 # These write files, and their own tests run their examples
 WRITERS = {"flashphoner_properties", "pem_bundle", "websdk_release"}
 # What these take only their role has
-OF_A_ROLE = {"haproxy_bundles", "haproxy_takeover", "node_plan", "node_problems", "web_problems"}
-ON_A_NODE = {"wcs_node_info", "java_properties", "wcs_statistics"}
+OF_A_ROLE = {"haproxy_bundles", "haproxy_takeover", "in_turn", "node_plan", "node_problems", "web_problems"}
+ON_A_NODE = {"java_properties", "wcs_host_info", "wcs_node_info", "wcs_node_ready", "wcs_statistics"}
 PUBLIC = sorted(
     path
     for kind in ("modules", "filter", "lookup")

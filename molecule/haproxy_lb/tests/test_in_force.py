@@ -172,7 +172,7 @@ def test_what_somebody_wrote_is_refused_or_kept(fleet, balancer):
     assert changed(apply(fleet, balancer, haproxy_lb_take_over=True))[0] == "configure | Write haproxy.cfg"
     assert fleet.run(balancer, f"cat {CONFIG}") == before
     kept = fleet.run(balancer, f"ls {CONFIG}.*~").split()
-    assert [SHOP.split("\n")[0] in fleet.run(balancer, f"cat {path}") for path in kept] == [True]
+    assert [SHOP.split("\n", maxsplit=1)[0] in fleet.run(balancer, f"cat {path}") for path in kept] == [True]
     # What the role wrote is written again without a copy
     apply(fleet, balancer, haproxy_lb_timeout_tunnel="3h")
     apply(fleet, balancer)

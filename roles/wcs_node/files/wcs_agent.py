@@ -616,7 +616,7 @@ _RULES: dict[str, tuple[Callable[[Any], object], str]] = {
     "websocket_viewers": (lambda value: isinstance(value, bool), "true or false"),
     "unit": (lambda value: _word(value, r"[\w@:.-]{0,200}"), "the name of a systemd service"),
     "ready_seconds": (lambda value: _within(value, 0, 3600), "0 to 3600"),
-    "statistics.address": (lambda value: _family(value) is not None, "an IP address"),
+    "statistics.address": (lambda value: bool(_family(value)), "an IP address"),
     "statistics.port": (lambda value: _whole(value, 1, 65535), "a port number"),
     "statistics.path": (lambda value: _word(value, r"/[!-~]{0,500}"), "a path that begins with /"),
     "statistics.timeout": (lambda value: _within(value, 0.05, 2), "0.05 to 2 seconds"),

@@ -117,6 +117,7 @@ def _read(found: x509.Certificate, der: bytes) -> Certificate:
         public_key = loaded.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         # The library forgives a curve that is spelt out; browsers do not.
         key = key if public_key in der else f"{key} written in an unusual way"
+    # What releases of the library raise for a key they do not know; such a leaf is refused by its kind
     except (ValueError, UnsupportedAlgorithm, NotImplementedError):
         key = "of an unknown kind or curve"
     return Certificate(
@@ -142,6 +143,7 @@ def private_key(text: bytes) -> tuple[str, bytes]:
     try:
         loaded: t.Any = load_pem_private_key(text, None)
         return kind_of_key(loaded)[0], loaded.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    # What releases of the library raise for damaged, encrypted and unknown keys; each is refused
     except (ValueError, TypeError, UnsupportedAlgorithm, NotImplementedError):
         raise PemError("is damaged: it is no private key that browsers accept. Copy the file again, or make an ECDSA (P-256) or RSA key") from None
 

@@ -38,6 +38,9 @@ class Facts(t.NamedTuple):
     hosts: frozenset[str] = frozenset()
 
 
+NO_FACTS = Facts()
+
+
 class Pool:
     """The options of a pool, with the default pool's where it has none, and its servers."""
 
@@ -276,7 +279,7 @@ def pools_of(
     hostvars: t.Mapping[str, Options],
     groups: t.Mapping[str, t.Sequence[str]],
     default: Options,
-    facts: Facts = Facts(),  # noqa: B008  a tuple
+    facts: Facts = NO_FACTS,
 ) -> list[dict[str, t.Any]]:
     """Return the backends, in the order in which they are tried."""
     found = _named(pools, default)

@@ -4,7 +4,7 @@
 # make demo    build a fleet on this machine, set up the balancer on it, verify it, leave it running
 # make demo-cdn                               the same of an origin, two edges and a balancer with a pool for each
 # make clean   remove the fleets and everything that was built
-# make test    lint, unit, sanity, and the whole fleet set up, seen by a browser and by those who read the documentation
+# make test    lint, unit, sanity, the agent on the oldest Python, and the whole fleet set up, seen by a browser and by those who read the documentation
 # make everything                             that, every scenario and release, Ubuntu, SELinux, load, every firewall, the fuzz: hours
 # make lint    every static check             make unit       tests without a fleet
 # make sanity  ansible-test                   make molecule   every scenario
@@ -134,7 +134,7 @@ clean:
 test: TIME_LIMIT = 80m
 test:
 	@PYTEST_ADDOPTS="-k 'not test_runs'" $(MAKE) --no-print-directory --jobs=2 --output-sync=target lint sanity molecule-default
-	@$(MAKE) --no-print-directory unit
+	@$(MAKE) --no-print-directory unit real-agent-bullseye
 	@echo "everything passed"
 
 everything: TIME_LIMIT = 6h

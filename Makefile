@@ -146,6 +146,8 @@ lint: .venv/test $(COLLECTION)
 	ruff format --quiet --check .
 	yamllint --strict .
 	shellcheck --severity=warning $$(git grep -lE '^#!/.*(sh|bash)$$|^# shellcheck shell' -- ':!*.j2')
+	mypy --package ansible_collections.webcallserver.balancer.plugins
+	mypy roles/*/files/*.py
 	ansible-lint --strict --offline
 	reuse lint --quiet
 	antsibull-changelog lint

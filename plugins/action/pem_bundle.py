@@ -16,7 +16,7 @@ from ..module_utils._bundle import OPTIONS, Bundle, bundle, described, results, 
 from ..module_utils._pem import WANTED, Material, PemError
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
+class ActionModule(ActionBase):
     _supports_check_mode = True
     _supports_diff = True
 

@@ -64,11 +64,13 @@ _value:
   type: dict
 """
 
+import typing as t
+
 from ..plugin_utils.checks_balancer import balancer_plan
 
 
 class FilterModule:
-    """The one filter of this file."""
+    """Ansible's entry point."""
 
-    def filters(self):
+    def filters(self) -> dict[str, t.Callable[..., t.Any]]:
         return {"_balancer_plan": balancer_plan}

@@ -61,12 +61,16 @@ _value:
   elements: dict
 """
 
+import typing as t
+
 from ansible.errors import AnsibleFilterError
 
-from ..plugin_utils.servers import servers_of
+from ..plugin_utils.servers import Server, servers_of
 
 
-def haproxy_servers(entries, hostvars=None, maxconn=4000, variable="haproxy_lb_servers"):
+def haproxy_servers(
+    entries: list[t.Any], hostvars: t.Mapping[str, t.Mapping[str, t.Any]] | None = None, maxconn: int = 4000, variable: str = "haproxy_lb_servers"
+) -> list[Server]:
     """Return the servers of a backend, in the order given."""
     try:
         return servers_of(entries, hostvars, maxconn, variable)
@@ -75,7 +79,7 @@ def haproxy_servers(entries, hostvars=None, maxconn=4000, variable="haproxy_lb_s
 
 
 class FilterModule:
-    """The one filter of this file."""
+    """Ansible's entry point."""
 
-    def filters(self):
+    def filters(self) -> dict[str, t.Callable[..., t.Any]]:
         return {"haproxy_servers": haproxy_servers}

@@ -49,62 +49,23 @@ _value:
   sample: ["192.0.2.10/32", "2001:db8::10/128"]
 """
 
-import ipaddress
-import re
-import socket
+import typing as t
 
 from ansible.errors import AnsibleFilterError
 
-# A name as DNS and /etc/hosts have it. Python's own parser takes a zone behind an address, and anything at all in it.
-HOST_NAME = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
-NETWORK = re.compile(r"[0-9A-Fa-f:.]{2,45}(/[0-9]{1,3})?")
+from ..plugin_utils import networks
 
 
-def network(text):
-    """Return an address or a network as an ipaddress object; ValueError says what is wrong with it."""
-    text = str(text)
-    if "%" in text:
-        raise ValueError(f"{text[:80]!r} has a zone, which means something on one host alone")
-    if not NETWORK.fullmatch(text):
-        raise ValueError(f"{text[:80]!r} is neither an address nor a network")
-    return ipaddress.ip_network(text)
-
-
-def resolve(host, variable, address):
-    """Return the networks behind an address, a network or a name, as ipaddress objects."""
-    address = str(address)
-    try:
-        return {network(address)}
-    except ValueError as exc:
-        if "/" in address or "%" in address or not HOST_NAME.fullmatch(address):
-            raise AnsibleFilterError(f"{variable} of host {host}: {exc}; give addresses, networks or names") from None
-    try:
-        found = socket.getaddrinfo(address, None, type=socket.SOCK_STREAM)
-    except (OSError, ValueError) as exc:
-        raise AnsibleFilterError(
-            f"{variable} of host {host}: {address[:80]!r} is no address and does not resolve here ({exc}); set {variable} to the addresses it connects from"
-        ) from None
-    return {ipaddress.ip_network(sockaddr[0].partition("%")[0]) for *dummy, sockaddr in found}
-
-
-def _listed(value):
-    return [value] if isinstance(value, str) else value or []
-
-
-def host_networks(hosts, hostvars, variable, also=None):
+def host_networks(hosts: list[str], hostvars: t.Mapping[str, t.Mapping[str, t.Any]], variable: str, also: str = "") -> list[str]:
     """Return the networks of the hosts in CIDR notation, IPv4 before IPv6."""
-    networks = set()
-    for host in hosts:
-        addresses = hostvars[host].get(variable) or hostvars[host].get("ansible_host") or host
-        for address in _listed(addresses):
-            networks |= resolve(host, variable, address)
-        for address in _listed(hostvars[host].get(also)):
-            networks |= resolve(host, also, address)
-    return [str(network) for network in sorted(networks, key=lambda net: (net.version, net))]
+    try:
+        return networks.host_networks(hosts, hostvars, variable, also)
+    except ValueError as error:
+        raise AnsibleFilterError(str(error)) from None
 
 
 class FilterModule:
     """Ansible's entry point."""
 
-    def filters(self):
+    def filters(self) -> dict[str, t.Callable[..., t.Any]]:
         return {"host_networks": host_networks}

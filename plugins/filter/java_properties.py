@@ -40,13 +40,14 @@ _value:
 
 import base64
 import binascii
+import typing as t
 
 from ansible.errors import AnsibleFilterError
 
 from ..module_utils._properties import PropertiesError, load
 
 
-def java_properties(content):
+def java_properties(content: str) -> dict[str, str]:
     """Return the mapping that Java would load from the Base64 content of a properties file."""
     try:
         return load(base64.b64decode(content, validate=True))
@@ -57,5 +58,5 @@ def java_properties(content):
 class FilterModule:
     """Ansible's entry point."""
 
-    def filters(self):
+    def filters(self) -> dict[str, t.Callable[..., t.Any]]:
         return {"java_properties": java_properties}

@@ -41,7 +41,7 @@ options:
       - Properties of the node.
     type: dict
     default: {}
-  spared:
+  protected:
     description:
       - TCP ports that are in no rule whatever the table says, such as those of SSH.
     type: list
@@ -76,137 +76,23 @@ _value:
     - {action: drop, protocol: tcp, family: any, networks: [], ports: ["8080"]}
 """
 
-import ipaddress
-import re
-from collections import defaultdict
+import typing as t
 
 from ansible.errors import AnsibleFilterError
 
-from .host_networks import network
-
-PROTOCOLS = {"tcp": ("tcp",), "udp": ("udp",), "both": ("tcp", "udp")}
-FAMILIES = {4: "ipv4", 6: "ipv6"}
-ALONE = ("everyone", "nobody")
-# Which variable says the networks behind a name
-SAID_BY = {"balancers": "balancer_addresses", "admins": "admin_networks", "peers": "address"}
+from ..plugin_utils import firewall
 
 
-def _port(value, called):
-    if not re.fullmatch(r"[0-9]{1,5}", str(value)) or not 1 <= int(value) <= 65535:
-        raise AnsibleFilterError(f"{called}: {str(value)[:80]!r} is no port; give a number from 1 to 65535")
-    return int(value)
-
-
-def _span(row, properties, called):
-    """First and last port of a row; what the node's properties say counts."""
-    first, _dash, last = str(row["port"]).partition("-")
-    ends = [_port(first, called), _port(last or first, called)]
-    names = list(row.get("properties") or [])
-    if len(names) == 1:
-        names *= 2
-    for place, name in enumerate(names[:2]):
-        value = str(properties.get(name) or "").strip()
-        if value:
-            ends[place] = _port(value, f"{name} in the properties of the node")
-    if ends[0] > ends[1]:
-        said = f" (properties {' and '.join(names)} of the node)" if names else ""
-        raise AnsibleFilterError(f"{called}: the range {ends[0]}-{ends[1]}{said} ends before it begins; exchange its ends")
-    return tuple(ends)
-
-
-def _who(names, networks, called, prefix):
-    """Networks that may connect, and whether that is everyone."""
-    names = [names] if isinstance(names, str) else list(names or [])
-    if not names or (len(names) > 1 and set(names) & set(ALONE)):
-        raise AnsibleFilterError(f"{called}: from is {names}; give names and networks, or alone everyone or nobody")
-    if names[0] in ALONE:
-        return [], names[0] == "everyone"
-    found = []
-    for name in names:
-        for text in networks.get(name, [name]):
-            try:
-                found.append(network(text))
-            except ValueError as exc:
-                if name not in networks:
-                    known = ", ".join([*networks, *ALONE])
-                    raise AnsibleFilterError(f"{called}: from has {str(name)[:80]!r}, which is none of {known} and no network ({exc})") from None
-                raise AnsibleFilterError(f"{prefix}_{SAID_BY.get(name, name)}: {exc}; give addresses, or networks such as 192.0.2.0/24") from None
-    return found, False
-
-
-def _refuse_overlaps(spans, called):
-    for protocol, taken in spans.items():
-        taken.sort()
-        for (_first, last, name), (first, _last, other) in zip(taken, taken[1:]):
-            if first <= last:
-                raise AnsibleFilterError(
-                    f"{called}: rows '{name}' and '{other}' both have port {first}/{protocol}; leave it in one of them, or change the "
-                    "property of the node that one of them follows"
-                )
-
-
-def _without(span, spared):
-    """The span cut at every spared port."""
-    first, last = span
-    for port in sorted(port for port in spared if first <= port <= last):
-        if first < port:
-            yield first, port - 1
-        first = port + 1
-    if first <= last:
-        yield first, last
-
-
-def _text(span):
-    return str(span[0]) if span[0] == span[1] else f"{span[0]}-{span[1]}"
-
-
-def port_rules(table, networks, changes=None, properties=None, spared=(), prefix="wcs_node"):
+def port_rules(table: list[dict[str, t.Any]], networks: dict[str, t.Any], **options: t.Any) -> list[firewall.Rule]:
     """Return the rules, those that accept before those that drop."""
-    changes, called = changes or {}, f"{prefix}_ports"
-    names = [row.get("name") for row in table]
-    for name in names:
-        if not name or names.count(name) > 1:
-            raise AnsibleFilterError(f"{called}: the name '{name}' is missing or not unique; give every row a name of its own")
-    for name in changes:
-        if name not in names:
-            raise AnsibleFilterError(f"{called}_from: '{name}' is no row of {called}; its rows are {', '.join(names)}")
-    spared = {int(port) for port in spared}
-    spans = defaultdict(list)
-    accepted = defaultdict(list)
-    dropped = defaultdict(list)
-    for row in table:
-        here = f"{called}, row '{row['name']}'"
-        if "port" not in row or ("from" not in row and row["name"] not in changes):
-            raise AnsibleFilterError(f"{here}: port or from is missing")
-        protocol = row.get("protocol") or "tcp"
-        if protocol not in PROTOCOLS:
-            raise AnsibleFilterError(f"{here}: protocol is {str(protocol)[:80]!r}; give tcp, udp or both")
-        span = _span(row, properties or {}, here)
-        changed = row["name"] in changes
-        may, everyone = _who(changes[row["name"]] if changed else row["from"], networks, f"{called}_from, row '{row['name']}'" if changed else here, prefix)
-        for transport in PROTOCOLS[protocol]:
-            spans[transport].append((*span, row["name"]))
-            parts = list(_without(span, spared if transport == "tcp" else ()))
-            if everyone:
-                accepted["any", transport, ()].extend(parts)
-                continue
-            dropped[transport].extend(parts)
-            for version, family in FAMILIES.items():
-                merged = tuple(ipaddress.collapse_addresses(net for net in may if net.version == version))
-                if merged:
-                    accepted[family, transport, merged].extend(parts)
-    _refuse_overlaps(spans, called)
-    rules = [("accept", *key, parts) for key, parts in sorted(accepted.items())]
-    rules += [("drop", "any", protocol, (), parts) for protocol, parts in sorted(dropped.items())]
-    return [
-        {"action": action, "protocol": protocol, "family": family, "networks": [str(net) for net in nets], "ports": [_text(part) for part in sorted(parts)]}
-        for action, family, protocol, nets, parts in rules
-        if parts
-    ]
+    try:
+        return firewall.port_rules(table, networks, **options)
+    except ValueError as error:
+        raise AnsibleFilterError(str(error)) from None
 
 
 class FilterModule:
-    """The one filter of this file."""
+    """Ansible's entry point."""
 
-    def filters(self):
+    def filters(self) -> dict[str, t.Callable[..., t.Any]]:
         return {"port_rules": port_rules}

@@ -66,11 +66,13 @@ _value:
     - {"where": "lb1 -> wcs1", "what": "reply of the agent", "ok": true, "detail": "up", "line": "ok    lb1 -> wcs1  reply of the agent  up"}
 """
 
-from ..plugin_utils.report import report as verify_report
+import typing as t
+
+from ..plugin_utils.report import report
 
 
 class FilterModule:
     """Ansible's entry point."""
 
-    def filters(self):
-        return {"verify_report": verify_report}
+    def filters(self) -> dict[str, t.Callable[..., t.Any]]:
+        return {"verify_report": report}

@@ -36,6 +36,7 @@ _raw:
 
 import hashlib
 import os
+import typing as t
 
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
@@ -44,11 +45,11 @@ LONGEST = 4000
 
 
 class LookupModule(LookupBase):
-    def run(self, terms, variables=None, **kwargs):
+    def run(self, terms: list[str], variables: dict[str, t.Any] | None = None, **kwargs: t.Any) -> list[str]:
         self.set_options(var_options=variables, direct=kwargs)
         return [self._checksum(term, variables) for term in terms]
 
-    def _checksum(self, term, variables):
+    def _checksum(self, term: str, variables: dict[str, t.Any] | None) -> str:
         # No file has such a name, and to look for one is an error
         return "" if "\0" in term or len(term) > LONGEST else checksum(self.find_file_in_search_path(variables, "files", term, ignore_missing=True))
 

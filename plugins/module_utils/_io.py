@@ -22,6 +22,9 @@ import struct
 import typing as t
 from contextlib import contextmanager, suppress
 
+if t.TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
+
 LARGEST = 4 * 1024 * 1024
 LINKS = 40
 # Backups that are kept of a file: the oldest, which is the file as it was before the first change, and the newest
@@ -109,7 +112,7 @@ def rehearse(path: str, data: bytes) -> None:
             stream.write(data)
 
 
-def write(module, path: str, data: bytes, mode: int | None = None, backup: bool = False) -> str:
+def write(module: AnsibleModule, path: str, data: bytes, mode: int | None = None, backup: bool = False) -> str:
     """Replace a file (the target of a symbolic link, not the link) in one step; return the path of the backup, or ''.
 
     The owner, group, mode and SELinux context of an existing file are kept. With a mode, no file made here, the temporary one
@@ -306,7 +309,7 @@ def _all_of(handle: int) -> bytes:
         return stream.read(LARGEST)
 
 
-def _create(module, place: Place, name: str, data: bytes, mode: int, kept: os.stat_result | None, old: int | None) -> None:
+def _create(module: AnsibleModule, place: Place, name: str, data: bytes, mode: int, kept: os.stat_result | None, old: int | None) -> None:
     """A complete, flushed file beside the target, of its owner, mode and label."""
     handle = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=place.directory)
     try:
@@ -332,7 +335,7 @@ def _remove(place: Place, name: str) -> None:
         os.unlink(name, dir_fd=place.directory)
 
 
-def _label(module, handle: int, old: int | None, place: Place) -> None:
+def _label(module: AnsibleModule, handle: int, old: int | None, place: Place) -> None:
     """The SELinux label of the old file, or what the system's rules say for the path."""
     if not module.selinux_enabled():
         return

@@ -12,7 +12,7 @@ What is written is ASCII: anything else becomes a Unicode escape, which means th
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+import typing as t
 
 HEADING = "# Added by Ansible (webcallserver.balancer.flashphoner_properties)"
 MASK = "********"
@@ -77,7 +77,7 @@ class PropertiesError(ValueError):
     """A file that Java would not load, or a mapping no file can hold; the message is one sentence for the user."""
 
 
-class Line(NamedTuple):
+class Line(t.NamedTuple):
     """One logical line: an entry with its continuation lines, or a comment or blank line, whose key is None."""
 
     raw: str
@@ -157,9 +157,9 @@ def merge(data: bytes, wanted: dict[str, str | None]) -> bytes:
     return "".join(raws).encode("latin-1")
 
 
-def hidden(properties: dict[str, object]) -> dict[str, object]:
+def hidden(properties: t.Mapping[str, object]) -> dict[str, object]:
     """The mapping as it may be shown: without the values that look secret, and without half characters, which Ansible's results cannot carry."""
-    return {_whole(key): MASK if value is not None and _is_secret(key, value) else _whole(value) for key, value in properties.items()}
+    return {str(_whole(key)): MASK if value is not None and _is_secret(key, value) else _whole(value) for key, value in properties.items()}
 
 
 def masked(data: bytes, changed: list[str] | None = None) -> str:

@@ -394,10 +394,10 @@ def unpack(stream: t.BinaryIO, chosen: Plan, destination: str) -> None:
                 shutil.copyfile(paths[0], path)
     except READ_ERRORS as failure:
         raise ReleaseError(f"it could not be unpacked: {failure}") from failure
-    for directory, _directories, files in os.walk(home):
-        os.chmod(directory, 0o755)
+    for place, _directories, files in os.walk(home):
+        os.chmod(place, 0o755)
         for name in files:
-            os.chmod(os.path.join(directory, name), 0o644)
+            os.chmod(os.path.join(place, name), 0o644)
 
 
 def _members(stream: t.BinaryIO, package: dict[str, bytes]) -> t.Iterator[Member]:
@@ -424,13 +424,13 @@ def _walk(stream: t.BinaryIO) -> t.Iterator[tuple[Member, _Data]]:
                 room -= info.size + tarfile.BLOCKSIZE
                 if info.size < 0 or room < 0:
                     raise ReleaseError(f"the archive has more than {LARGEST_HEADERS // 1024 // 1024} MiB of headers, which no WebSDK has")
-                data = capped.exactly(info.size)
+                header = capped.exactly(info.size)
                 capped.exactly(-info.size % tarfile.BLOCKSIZE)
                 if info.type in LONG:
-                    said[LONG[info.type]] = _text(data.partition(b"\0")[0])
+                    said[LONG[info.type]] = _text(header.partition(b"\0")[0])
                 elif info.type in EXTENDED:
-                    said.update(extended(data))
-                elif info.type == tarfile.XGLTYPE and not {"path", "linkpath", "size"}.isdisjoint(extended(data)):
+                    said.update(extended(header))
+                elif info.type == tarfile.XGLTYPE and not {"path", "linkpath", "size"}.isdisjoint(extended(header)):
                     raise ReleaseError("the archive has a header that gives all members one name or size, which no WebSDK has")
                 continue
             member = _member(info, said)
@@ -463,7 +463,7 @@ class _Data:
     def __init__(self, stream: _Capped, size: int) -> None:
         self._stream, self._left, self._padding = stream, size, -size % tarfile.BLOCKSIZE
 
-    def read(self, size: int) -> bytes:
+    def read(self, size: int = CHUNK) -> bytes:
         data = self._stream.exactly(min(size, self._left, CHUNK))
         self._left -= len(data)
         return data
@@ -477,7 +477,7 @@ class _Data:
 class _Capped:
     """A decompressed stream that stops a bomb while it is being read."""
 
-    def __init__(self, plain: t.BinaryIO, packed: t.BinaryIO) -> None:
+    def __init__(self, plain: gzip.GzipFile, packed: t.BinaryIO) -> None:
         self._plain, self._packed = plain, packed
         self._read = 0
 

@@ -207,9 +207,10 @@ def main() -> None:
     module.params["properties"] = hidden(properties)
     result: dict[str, t.Any] = {}
     try:
-        before = read(path)
-        if before is None:
+        found = read(path)
+        if found is None:
             raise FileError(f"{path} does not exist: install Web Call Server on this host first, or name its properties file with 'path'.")
+        before: bytes = found
         wanted = texts(properties)
         refuse_foreign(before, wanted)
         after = merge(before, wanted)

@@ -216,7 +216,7 @@ def main() -> None:
     except FileError as problem:
         module.fail_json(msg=str(problem))
     # A machine that grants no more has no more to take up
-    if 0 < int(found["nofile"]) < min(module.params["nofile"], limits("1", hard=True)):
+    if 0 < int(str(found["nofile"])) < min(module.params["nofile"], limits("1", hard=True)):
         module.warn(
             f"haproxy runs with {found['nofile']} file descriptors; the {module.params['nofile']} of its unit are taken up when it is next started, "
             "which ends every session, so it is not restarted here."

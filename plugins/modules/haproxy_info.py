@@ -169,8 +169,11 @@ def rows(statistics: str) -> list[dict[str, str]]:
 def servers(statistics: str, backend: str | None = None) -> list[dict[str, int | str]]:
     """Return the servers in the CSV of C(show stat), a mapping each."""
     return [
-        {"name": row["svname"], "backend": row["pxname"]}
-        | {key: number(value) if key in NUMBERS else value for key, value in row.items() if key and value and isinstance(value, str)}
+        {
+            "name": row["svname"],
+            "backend": row["pxname"],
+            **{key: number(value) if key in NUMBERS else value for key, value in row.items() if key and value and isinstance(value, str)},
+        }
         for row in rows(statistics)
         if row["type"] == SERVER and backend in (None, row["pxname"])
     ]
@@ -224,6 +227,7 @@ def main() -> None:
     before = sessions_before(module.params["master_socket"])
     if before is None:
         module.exit_json(changed=False, servers=found)
+        return
     for row in found:
         row["scur_old"] = sum(kept.get((str(row["backend"]), str(row["name"])), 0) for kept in before.values())
     module.exit_json(changed=False, servers=found, old_workers=[{"pid": pid, "sessions": sum(kept.values())} for pid, kept in before.items()])

@@ -102,6 +102,7 @@ def main() -> None:
         module.fail_json(msg=str(problem))
     if data is None or takeover.sealed(data) or takeover.untouched(data, packaged(module, module.params["package"], path)):
         module.exit_json(changed=False, keep=False, sections=[])
+        return
     gone = takeover.gone(data, module.params["sections"])
     if gone and not module.params["take_over"]:
         module.fail_json(

@@ -14,7 +14,7 @@ author:
 description:
   - Claims a host for this run of C(ansible-playbook), and gives it back. It is the first thing that the playbooks of this collection do on a host,
     so that it also tells whether the host can be reached and whether Ansible is root there.
-  - It fails for none of that. What stands in the way is returned, and the filter P(webcallserver.balancer.run_refusals#filter) makes one sentence
+  - It fails for none of that. What stands in the way is returned, and the filter P(webcallserver.balancer._run_refusals#filter) makes one sentence
     of it for all hosts.
   - A claim ends when it is given back, when the process of its run has ended (which is seen from the controller it ran on), an hour after the host
     heard of that run last, or with the host's next start.

@@ -65,6 +65,7 @@ connections:
 
 import json
 import time
+import typing as t
 from urllib.error import HTTPError, URLError
 
 from ansible.module_utils.basic import AnsibleModule
@@ -80,7 +81,7 @@ class NoAnswer(Exception):
     """What answers is not what was asked."""
 
 
-def read(response, end: float) -> bytes:
+def read(response: t.BinaryIO, end: float) -> bytes:
     """Return all of an answer that is of a sane size and comes in time."""
     parts, size = [], 0
     while part := response.read(65536):

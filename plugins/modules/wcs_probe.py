@@ -172,17 +172,17 @@ import socket
 import ssl
 import time
 import traceback
+import typing as t
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
+AIOHTTP_ERROR: str | None = None
 try:
     import aiohttp
     from aiohttp.abc import AbstractResolver
 except ImportError:
     AIOHTTP_ERROR = traceback.format_exc()
-    AbstractResolver = object
-else:
-    AIOHTTP_ERROR = None
+    AbstractResolver = object  # type: ignore[assignment,misc]  # nothing is resolved without the library
 
 CLIENT = {"appKey": "defaultApp", "mediaProviders": ["WebRTC"], "clientVersion": "2.0", "clientOSVersion": "", "clientBrowserVersion": "", "clientInfo": {}}
 PATIENCE = 10
@@ -204,7 +204,7 @@ class Leads(AbstractResolver):
     def __init__(self, address: str) -> None:
         self.address = address
 
-    async def resolve(self, host, port=0, family=socket.AF_UNSPEC):
+    async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC) -> list[t.Any]:
         loop = asyncio.get_running_loop()
         found = await loop.getaddrinfo(self.address or host, port, type=socket.SOCK_STREAM)
         return [
@@ -216,13 +216,13 @@ class Leads(AbstractResolver):
         pass
 
 
-def doors(pools, domain, port):
+def entry_points(pools: t.Iterable[dict[str, t.Any]], domain: str, port: int) -> list[tuple[str, str, int]]:
     """Return (path, host, port) of every way in: the plain one, and one for each pool that takes something by itself."""
     found = [("/", domain, port)]
     for pool in pools:
-        said = [(pool.get(key) or [None])[0] for key in ("paths", "hosts", "ports")]
-        if any(said):
-            found.append((said[0] or "/", said[1] or domain, int(said[2] or port)))
+        path, host, own = ((pool.get(key) or [None])[0] for key in ("paths", "hosts", "ports"))
+        if path or host or own:
+            found.append((path or "/", host or domain, int(own or port)))
     return found
 
 
@@ -231,7 +231,7 @@ def url(scheme: str, host: str, port: int, path: str) -> str:
     return f"{scheme}://[{host}]:{port}{path}" if ":" in host else f"{scheme}://{host}:{port}{path}"
 
 
-def lifetime(found: dict, now: float) -> dict:
+def lifetime(found: dict[str, t.Any], now: float) -> dict[str, t.Any]:
     """Return what is left of a certificate, as C(getpeercert) tells of it."""
     begin, end = (ssl.cert_time_to_seconds(found[key]) for key in ("notBefore", "notAfter"))
     left = max(end - now, 0)
@@ -243,13 +243,14 @@ def lifetime(found: dict, now: float) -> dict:
     }
 
 
-def served(context: ssl.SSLContext, domain: str, address: str, port: int) -> dict:
+def served(context: ssl.SSLContext, domain: str, address: str, port: int) -> dict[str, t.Any]:
     """Return the certificate that the balancer serves, verified."""
     with socket.create_connection((address, port), PATIENCE) as plain, context.wrap_socket(plain, server_hostname=domain) as connection:
-        return {"sha256": hashlib.sha256(connection.getpeercert(True)).hexdigest(), **lifetime(connection.getpeercert(), time.time())}
+        certificate = connection.getpeercert(True) or b""
+        return {"sha256": hashlib.sha256(certificate).hexdigest(), **lifetime(dict(connection.getpeercert() or {}), time.time())}
 
 
-def as_network(text: str):
+def as_network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
     """Return a network, or None for the name of a host, which may be anywhere."""
     try:
         return ipaddress.ip_network(text, strict=False)
@@ -257,20 +258,21 @@ def as_network(text: str):
         return None
 
 
-def stranger(address: str, port: int, known) -> bool:
+def unrelated(address: str, port: int, known: t.Iterable[str]) -> bool:
     """Whether this host is in none of the networks when it connects there."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family, socket.SOCK_DGRAM) as probe:
         probe.connect((address, port))
         ours = ipaddress.ip_address(probe.getsockname()[0])
-    return not any(ours in network for network in filter(None, map(as_network, known)))
+    networks = map(as_network, known)
+    return not any(network is not None and ours in network for network in networks)
 
 
-async def knock(door: dict) -> dict:
+async def knock(door: dict[str, t.Any]) -> dict[str, t.Any]:
     """Return what becomes of a connection to a port that is to be closed."""
     row = {key: door[key] for key in ("host", "name", "port")}
     try:
-        if not stranger(door["address"], door["port"], door.get("known") or []):
+        if not unrelated(door["address"], door["port"], door.get("known") or []):
             return {**row, "state": "known"}
         _reader, writer = await asyncio.wait_for(asyncio.open_connection(door["address"], door["port"]), 3)
         writer.close()
@@ -279,7 +281,7 @@ async def knock(door: dict) -> dict:
         return {**row, "state": "closed"}
 
 
-async def read(response) -> int:
+async def read(response: aiohttp.ClientResponse) -> int:
     """Return the size of a page."""
     size = 0
     async for part in response.content.iter_chunked(65536):
@@ -289,15 +291,15 @@ async def read(response) -> int:
     return size
 
 
-async def answer(websocket) -> str:
+async def answer(websocket: aiohttp.ClientWebSocketResponse) -> str:
     """Return the name of a node's next message."""
     found = await websocket.receive_json(timeout=PATIENCE)
     if not isinstance(found, dict) or not isinstance(found.get("message"), str):
         raise ProbeError("the node's message has no name")
-    return found["message"][:100]
+    return str(found["message"][:100])
 
 
-async def establish(websocket):
+async def establish(websocket: aiohttp.ClientWebSocketResponse) -> dict[str, str]:
     """Introduce ourselves as the WebSDK does, and return address and first answer of the session."""
     await websocket.send_json({"message": "connection", "data": [CLIENT]})
     first = await answer(websocket)
@@ -310,7 +312,7 @@ async def establish(websocket):
     return {"address": f"[{host}]:{port}" if ":" in host else f"{host}:{port}", "answer": first}
 
 
-async def keep(websocket) -> None:
+async def keep(websocket: aiohttp.ClientWebSocketResponse) -> None:
     """Answer the node's pings, without which it ends the session; what else it says is let go."""
     async for message in websocket:
         if message.type == aiohttp.WSMsgType.TEXT and '"ping"' in message.data[:100]:
@@ -331,7 +333,7 @@ def mark(ready: str) -> None:
     os.close(os.open(ready, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600))
 
 
-async def open_all(client, kept, context, wanted):
+async def open_all(client: aiohttp.ClientSession, kept: list[asyncio.Future[None]], context: ssl.SSLContext, wanted: dict[str, t.Any]) -> dict[str, t.Any]:
     """Load the page and open the WebSockets, whose keepers are added to `kept`; return what was seen."""
     domain, port = wanted["domain"], wanted["port"]
     step = f"GET {url('https', domain, port, wanted['page'])}"
@@ -339,10 +341,10 @@ async def open_all(client, kept, context, wanted):
         async with client.get(url("https", domain, port, wanted["page"]), ssl=context, allow_redirects=False) as response:
             page = {"status": response.status, "size": await read(response)}
         established = []
-        for path, name, door in doors(wanted["pools"], domain, port):
+        for path, name, entry in entry_points(wanted["pools"], domain, port):
             for number in range(1, wanted["sessions"] + 1):
-                step = f"WebSocket {number} to {url('wss', name, door, path)}"
-                websocket = await client.ws_connect(url("https", name, door, path), ssl=context, headers=wanted["headers"], max_msg_size=LARGEST_MESSAGE)
+                step = f"WebSocket {number} to {url('wss', name, entry, path)}"
+                websocket = await client.ws_connect(url("https", name, entry, path), ssl=context, headers=wanted["headers"], max_msg_size=LARGEST_MESSAGE)
                 established.append(await establish(websocket))
                 kept.append(asyncio.ensure_future(keep(websocket)))
     except (aiohttp.ClientError, OSError, TypeError, ValueError, RecursionError, ProbeError, asyncio.TimeoutError) as exc:
@@ -350,7 +352,7 @@ async def open_all(client, kept, context, wanted):
     return {"page": page, "sessions": established}
 
 
-async def visit(wanted):
+async def visit(wanted: dict[str, t.Any]) -> dict[str, t.Any]:
     """Try the ports, look at the certificate, load the page, open the WebSockets, hold them; return what was seen."""
     context = ssl.create_default_context(cafile=wanted["ca_path"])
     address = wanted["address"] or wanted["domain"]
@@ -363,7 +365,7 @@ async def visit(wanted):
     # Each session is a new client's: what makes one come back is not kept
     jar = aiohttp.DummyCookieJar()
     connector = aiohttp.TCPConnector(resolver=Leads(wanted["address"]), use_dns_cache=False)
-    kept: list[asyncio.Future] = []
+    kept: list[asyncio.Future[None]] = []
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30), cookie_jar=jar, connector=connector) as client:
         try:
             seen = await asyncio.wait_for(open_all(client, kept, context, wanted), LONGEST)

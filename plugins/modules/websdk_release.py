@@ -180,7 +180,7 @@ def bring(module: AnsibleModule, root: str, site: Site) -> str:
     if wanted is not None:
         if wanted not in site.releases:
             raise ReleaseError(f"there is no release {wanted!r} in {root}, there is {', '.join(site.releases) or 'none'}")
-        return wanted
+        return str(wanted)
     known = _release.find(site.releases, sha256) if sha256 else ""
     if known:
         return known

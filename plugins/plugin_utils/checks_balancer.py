@@ -173,7 +173,7 @@ def extra_lines(value: object, section: str) -> list[str]:
 
 def nofile(servers: t.Sequence[Server], chosen: int, listeners: int) -> int:
     """Return the number for LimitNOFILE: 65536 or the next power of two that suffices, so that one more node seldom changes it."""
-    sessions = sum(server["maxconn"] for server in servers)
+    sessions: int = sum(server["maxconn"] for server in servers)
     needed = SESSION * sessions + SERVER * len(servers) + listeners + RESERVE
     if not chosen:
         return min(max(LEAST_NOFILE, 1 << (needed - 1).bit_length()), NUMBERS["nofile"][1])

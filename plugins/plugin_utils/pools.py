@@ -73,7 +73,7 @@ class Pool:
 
     @property
     def cookies(self) -> bool:
-        return self.options["stickiness"] == "cookie"
+        return bool(self.options["stickiness"] == "cookie")
 
 
 def _named(pools: t.Iterable[Options], default: Options) -> dict[str, Pool]:

@@ -73,7 +73,7 @@ def visit_rows(name: str, visit: Seen) -> Iterator[Row]:
         )
     answers = [session["answer"] for session in visit["sessions"]]
     others = sorted(set(answers) - {"getUserData"})
-    yield row(here, "WebSockets", answers and not others, f"{len(answers)} established{', answered with ' + ', '.join(others) if others else ''}")
+    yield row(here, "WebSockets", bool(answers) and not others, f"{len(answers)} established{', answered with ' + ', '.join(others) if others else ''}")
     yield from port_rows(visit.get("ports", []))
 
 

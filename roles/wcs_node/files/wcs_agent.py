@@ -768,7 +768,8 @@ def load_psutil() -> ModuleType:
     if not hasattr(psutil, "cpu_times"):  # an empty directory
         del sys.modules["psutil"]
         raise MeasureError(missing)
-    return psutil
+    found: ModuleType = psutil
+    return found
 
 
 def default_interface(routes: str, routes6: str) -> str:
@@ -1442,7 +1443,8 @@ def restore_verdict(saved: dict[str, Any]) -> Verdict:
 def _number(value: Any) -> float:
     if not _within(value, -1e18, 1e18):
         raise ValueError("not a number")
-    return value  # type: ignore[no-any-return]
+    number: float = value
+    return number
 
 
 def _number_or_none(value: Any) -> float | None:

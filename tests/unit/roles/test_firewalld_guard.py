@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-PROGRAM = Path(__file__).resolve().parents[3] / "roles" / "wcs_node" / "files" / "ports_firewalld.sh"
+PROGRAM = Path(__file__).resolve().parents[3] / "roles" / "_firewall" / "files" / "firewalld_forgets.sh"
 LETS_IN = "public (active)\n  target: default\n  services: ssh\n  ports: \n  sources: \n  rich rules: \n"
 
 FIREWALLD = """#!/bin/sh

@@ -9,7 +9,16 @@ import socket
 import ssl
 
 import pytest
-from ansible_collections.webcallserver.balancer.plugins.modules.wcs_probe import ProbeError, answer, doors, establish, hold_until, knock, lifetime, stranger
+from ansible_collections.webcallserver.balancer.plugins.modules.wcs_probe import (
+    ProbeError,
+    answer,
+    entry_points,
+    establish,
+    hold_until,
+    knock,
+    lifetime,
+    unrelated,
+)
 
 PLAIN = ("/", "lb.example.com", 443)
 CASES = {
@@ -22,7 +31,7 @@ CASES = {
 
 @pytest.mark.parametrize(("pools", "more"), CASES.values(), ids=CASES)
 def test_every_pool_has_its_door(pools, more):
-    assert doors(pools, "lb.example.com", 443) == [PLAIN, *more]
+    assert entry_points(pools, "lb.example.com", 443) == [PLAIN, *more]
 
 
 class Node:
@@ -69,7 +78,7 @@ def test_what_is_left_of_a_certificate(now, days, percent):
 
 @pytest.mark.parametrize(("known", "strange"), [([], True), (["127.0.0.0/8"], False), (["127.0.0.1"], False), (["10.0.0.0/8"], True)])
 def test_who_is_a_stranger(known, strange):
-    assert stranger("127.0.0.1", 9, known) is strange
+    assert unrelated("127.0.0.1", 9, known) is strange
 
 
 def test_a_port_is_open_or_closed_or_known():

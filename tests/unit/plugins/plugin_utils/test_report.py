@@ -7,8 +7,7 @@ from __future__ import annotations
 import copy
 
 import pytest
-from ansible_collections.webcallserver.balancer.plugins.filter.verify_report import verify_report
-from ansible_collections.webcallserver.balancer.plugins.plugin_utils.report import closed_ports, place
+from ansible_collections.webcallserver.balancer.plugins.plugin_utils.report import closed_ports, place, report
 
 FORGED = "192.0.2.66"
 WELL = {"problem": "", "detail": ""}
@@ -70,7 +69,7 @@ def seen():
 
 
 def judge(found, balancers=("lb1",), nodes=("wcs1", "wcs2")):
-    return verify_report(found, list(balancers), list(nodes), FORGED)
+    return report(found, list(balancers), list(nodes), FORGED)
 
 
 def changed(*path):

@@ -9,7 +9,7 @@ import typing as t
 from pathlib import Path
 
 from ansible import constants as C
-from ansible.errors import AnsibleConnectionFailure
+from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 
 
@@ -30,8 +30,8 @@ class ActionModule(ActionBase):
             return {**result, "failed": True, "msg": f"{host} was not touched, since {failed.read_text(encoding='utf-8')}, whose turn came before, has failed."}
         try:
             done = self._execute_module(module_name=arguments["module"], module_args=arguments["options"], task_vars=variables)
-        except AnsibleConnectionFailure as error:
-            if arguments["optional"]:
+        except AnsibleError as error:
+            if arguments["optional"] and isinstance(error, AnsibleConnectionFailure):
                 return {**result, "changed": False, "warnings": [f"A host was not asked, since it cannot be reached: {error.message}"]}
             failed.write_text(host, encoding="utf-8")
             raise

@@ -13,6 +13,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ..plugin_utils.options import OptionsError, cast, misspelt
+from ..plugin_utils.run import SPECS, variable_problems
 
 ROLES = Path(__file__).resolve().parents[2] / "roles"
 
@@ -33,6 +34,8 @@ class ActionModule(ActionBase):
         except OSError:
             raise AnsibleActionFail(f"role is {role}, which is no role of this collection.") from None
         problems = misspelt(prefix, specs, variables)
+        playbooks = [name for name in variables if name.startswith("wcs_") and not name.startswith("wcs_node_")]
+        problems += variable_problems({name: self._templar.template(variables[name]) if name in SPECS else None for name in playbooks})
         try:
             options = cast(specs, {name: self._templar.template(variables[name]) for name in specs if name in variables})
         except OptionsError as error:

@@ -35,21 +35,26 @@ class ActionModule(ActionBase):
     """Refuse a run that would do nothing, or something else than it says."""
 
     TRANSFERS_FILES = False
-    _VALID_ARGS = frozenset({"parts", "aiohttp"})
+    _VALID_ARGS = frozenset({"parts", "plays", "aiohttp"})
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         result = super().run(tmp, task_vars)
         _validation, arguments = self.validate_argument_spec(
-            {"parts": {"type": "list", "elements": "str", "required": True}, "aiohttp": {"type": "bool", "default": False}}
+            {
+                "parts": {"type": "list", "elements": "str", "required": True},
+                "plays": {"type": "list", "elements": "str", "default": []},
+                "aiohttp": {"type": "bool", "default": False},
+            }
         )
         variables = dict(task_vars or {})
-        ours = [name for name in variables if name.startswith("wcs_")]
-        given = {name: self._templar.template(variables[name]) for name in ours if not name.startswith("wcs_node_")}
+        hostvars, groups, extra = variables.get("hostvars", {}), variables.get("groups", {}), load_extra_vars(self._loader)
+        # This runs on the controller, which has none of the inventory's variables; verify reads those of balancers, and the roles judge every host's
+        balancers = groups.get(str(extra.get("wcs_balancers_group", "wcs_balancers")), [])
+        sources = [*(hostvars[host] for host in balancers), {name: self._templar.template(value) for name, value in extra.items()}]
+        given = {name: source[name] for source in sources for name in source if name.startswith("wcs_") and not name.startswith("wcs_node_")}
         options = {name: variables.get(name) for name in ("ansible_run_tags", "ansible_skip_tags", "ansible_limit") if name in variables}
-        extra = load_extra_vars(self._loader)
-        hostvars = variables.get("hostvars", {})
         inventory = [name for name in FROM_THE_COMMAND_LINE if name not in extra and any(name in hostvars[host] for host in hostvars)]
-        problems = run_problems(arguments["parts"], given | options, variables.get("groups", {}), variables.get("ansible_play_hosts_all", []), inventory)
+        problems = run_problems(arguments["parts"], given | options, groups, variables.get("ansible_play_hosts_all", []), inventory, arguments["plays"])
         if arguments["aiohttp"]:
             problems += visit_problems(given.get("wcs_verify_ca_path"))
         if problems:

@@ -10,13 +10,14 @@ from __future__ import annotations
 import hashlib
 import re
 
-SEAL = re.compile(rb"# ([0-9a-f]{64}) is the SHA-256 of the lines above[^\n]*\n?")
+SEAL = re.compile(rb"(?m)^# ([0-9a-f]{64}) is the SHA-256 of the lines above[^\n]*\n?")
 # What begins a section that can be named, in any release
 KIND = re.compile(
     "acme|backend|cache|crt-store|fcgi-app|frontend|http-errors|listen|log-forward|log-profile|mailers|peers|program|resolvers|ring|traces|userlist"
 )
-# The sections of the role's own file and of the how-to's, which the role's are made to replace
-REPLACED = re.compile(r"frontend wcs-(balancer|redirect)|backend wcs_(back|back_.*|web|web_admin|pages)|resolvers host")
+# The sections of the how-to's file, which the role's are made to replace, and those of the role's own, when somebody has changed it
+REPLACED = re.compile(r"frontend wcs-balancer|backend wcs_(back|web_admin)")
+OURS = re.compile(r"frontend wcs-(balancer|redirect)|backend wcs_(back|back_.*|web|pages)|resolvers host")
 
 
 def sealed(data: bytes) -> bool:
@@ -35,7 +36,9 @@ def sections(text: str) -> list[str]:
 def gone(data: bytes, kept: str) -> list[str]:
     """Return the sections that are in no file of the role, and not among those that are kept."""
     stays = set(sections(kept))
-    return [section for section in sections(data.decode("utf-8", "replace")) if section not in stays and not REPLACED.fullmatch(section)]
+    replaced = (REPLACED, OURS) if SEAL.search(data) else (REPLACED,)
+    found = sections(data.decode("utf-8", "replace"))
+    return [section for section in found if section not in stays and not any(form.fullmatch(section) for form in replaced)]
 
 
 def packaged(output: str, path: str) -> str:

@@ -13,6 +13,7 @@ author:
   - webcallserver.balancer contributors (@webcallserver)
 description:
   - Waits until HAProxy shows the server of a node as C(UP) in every backend that has it.
+  - With O(check_port), HAProxy is told before that on which ports the node listens now, without a reload; its file says so when it is next written.
   - A server that somebody drains, or has put into maintenance, is not waited for. Neither is one that this HAProxy does not know, nor an HAProxy that
     does not run, since it sends the node nothing.
   - Run it on the balancer. In check mode it does not wait.
@@ -32,6 +33,11 @@ options:
     description: Port of the server at these addresses.
     type: int
     default: 8080
+  check_port:
+    description:
+      - Port for checks. Where it is given, the server of that name is checked there from now on, and sent its sessions at O(port).
+      - Leave it out for a server whose ports are not the node's own, since something between them forwards others.
+    type: int
   socket:
     description: HAProxy's administration socket.
     type: path
@@ -68,27 +74,43 @@ from ansible.module_utils.basic import AnsibleModule
 
 EVERY = 0.5
 # "no check" is all that HAProxy knows of a server that it does not check
-READY = ("UP", "no check", "DRAIN", "MAINT")
+READY = ("UP", "no check", "DRAIN", "DRAIN (agent)", "MAINT")
 
 
-def show_stat(path: str) -> str:
-    """HAProxy's statistics; nothing where it does not run."""
+def ask(path: str, command: str) -> str:
+    """HAProxy's answer; nothing where it does not run."""
     try:
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(10)
             connection.connect(path)
-            connection.sendall(b"show stat\n")
+            connection.sendall(f"{command}\n".encode())
             with connection.makefile(encoding="utf-8", errors="replace", newline="\n") as answer:
                 return answer.read()
     except OSError:
         return ""
 
 
+def servers(statistics: str) -> list[dict[str, str]]:
+    """The rows of servers, which are of type 2."""
+    rows = csv.DictReader(statistics.removeprefix("# ").split("\n"))
+    return [row for row in rows if row.get("type") == "2"]
+
+
 def statuses(statistics: str, server: str, places: set[str]) -> dict[str, str]:
     """How HAProxy sees the server, by backend."""
-    rows = csv.DictReader(statistics.removeprefix("# ").split("\n"))
-    # Servers are of type 2
-    return {row["pxname"]: row["status"] or "" for row in rows if row.get("type") == "2" and (row["svname"] == server or row.get("addr") in places)}
+    return {row["pxname"]: row["status"] or "" for row in servers(statistics) if row["svname"] == server or row.get("addr") in places}
+
+
+def follow(path: str, server: str, port: int, check_port: int) -> None:
+    """Tell HAProxy on which ports the node listens."""
+    for row in servers(ask(path, "show stat")):
+        if row["svname"] != server:
+            continue
+        name = f"set server {row['pxname']}/{server}"
+        ask(path, f"{name} check-port {check_port}")
+        address, _colon, known = (row.get("addr") or "").rpartition(":")
+        if address and known != str(port):
+            ask(path, f"{name} addr {address.strip('[]')} port {port}")
 
 
 def main() -> None:
@@ -97,6 +119,7 @@ def main() -> None:
             "server": {"type": "str", "required": True},
             "addresses": {"type": "list", "elements": "str", "default": []},
             "port": {"type": "int", "default": 8080},
+            "check_port": {"type": "int"},
             "socket": {"type": "path", "default": "/run/haproxy/admin.sock"},
             "timeout": {"type": "int", "default": 180},
         },
@@ -105,8 +128,10 @@ def main() -> None:
     server, timeout = module.params["server"], module.params["timeout"]
     places = {f"[{address}]:{module.params['port']}" if ":" in address else f"{address}:{module.params['port']}" for address in module.params["addresses"]}
     began = time.monotonic()
+    if module.params["check_port"] and not module.check_mode:
+        follow(module.params["socket"], server, module.params["port"], module.params["check_port"])
     while True:
-        seen = statuses(show_stat(module.params["socket"]), server, places)
+        seen = statuses(ask(module.params["socket"], "show stat"), server, places)
         wrong = [f"{status or 'unknown'} in {backend}" for backend, status in seen.items() if status not in READY]
         if not wrong or module.check_mode:
             break

@@ -27,6 +27,11 @@ options:
     type: list
     elements: str
     required: true
+  plays:
+    description: What a choice of tags is made from, V(nodes), V(web) and V(balancer); nothing where tags choose nothing.
+    type: list
+    elements: str
+    default: []
   aiohttp:
     description: Whether aiohttp has to be there where Ansible runs.
     type: bool

@@ -226,14 +226,21 @@ class Balancer:
     def balancers(self, active: int) -> int:
         """Return how many balancers spread sessions over these nodes at a time."""
 
-        def nodes_of(name: str) -> tuple[t.Any, t.Any]:
+        def nodes_of(name: str) -> set[str]:
+            """Names and addresses of the nodes of all its pools."""
             variables = self.hostvars[name]
-            return variables.get("haproxy_lb_nodes_group") or "wcs_nodes", variables.get("haproxy_lb_servers") or []
+            default = {"group": variables.get("haproxy_lb_nodes_group") or "wcs_nodes", "servers": variables.get("haproxy_lb_servers")}
+            pools = [default, *(variables.get("haproxy_lb_pools") or [])]
+            hosts = {host for pool in pools if not pool.get("servers") for host in self.groups.get(pool.get("group"), ())}
+            reached = {str(self.hostvars[host].get("wcs_node_address") or self.hostvars[host].get("ansible_host") or host) for host in hosts}
+            spelled_out = [server for pool in pools for server in pool.get("servers") or ()]
+            return hosts | reached | {str(server[key]) for server in spelled_out for key in ("name", "address") if server.get(key)}
 
         group = list(self.groups.get(self.options["balancers_group"], []))
         if active or self.host not in group or len(group) < 2:
             return active or 1
-        return sum(nodes_of(name) == nodes_of(self.host) for name in group)
+        own = nodes_of(self.host)
+        return sum(name == self.host or not own.isdisjoint(nodes_of(name)) for name in group)
 
     def binds(self) -> list[addresses.Address]:
         """Return the addresses to listen on, those that the host has."""

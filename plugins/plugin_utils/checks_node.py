@@ -145,6 +145,15 @@ def _balancers(node: _Node) -> t.Iterator[str]:
         )
 
 
+def _family(node: _Node) -> t.Iterator[str]:
+    address, balancers = node.plan["address"], node.plan["balancers"]
+    if address and balancers and all((":" in network) != (":" in address) for network in balancers):
+        yield (
+            f"wcs_node_address is {address}, but the balancers come from {', '.join(balancers)} alone, and the firewall lets nobody else in: "
+            "give them addresses of the same kind in haproxy_lb_addresses, or the node one of theirs in wcs_node_address."
+        )
+
+
 def _ports(node: _Node) -> t.Iterator[str]:
     for key, variable, port in (("ws.port", "wcs_node_ws_port", node.options["ws_port"]), ("http.port", "wcs_node_http_port", node.options["http_port"])):
         if node.port(key, port) != port:
@@ -225,7 +234,7 @@ def _statistics(node: _Node) -> t.Iterator[str]:
         yield f"wcs_node_agent_bandwidth reads {' and '.join(named)}, which WCS does not measure: set wcs_node_bandwidth_check, or leave the keys empty."
 
 
-CHECKS = (_values, _absent, _host, _agent, _balancers, _ports, _overruled, _domains, _addresses, _media, _statistics)
+CHECKS = (_values, _absent, _host, _agent, _balancers, _family, _ports, _overruled, _domains, _addresses, _media, _statistics)
 
 
 def node_problems(host: t.Mapping[str, t.Any], node: t.Mapping[str, t.Any]) -> list[str]:

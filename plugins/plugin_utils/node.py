@@ -74,7 +74,8 @@ def node_plan(options: t.Mapping[str, t.Any], host: str, groups: t.Mapping[str, 
         "needed": needed,
         "address": address if _is_address(address) else "",
         "domains": list(dict.fromkeys(str(hostvars[name]["haproxy_lb_domain"]) for name in balancers if hostvars[name].get("haproxy_lb_domain"))),
-        "maxconn": sum(_number(own or hostvars[name].get("haproxy_lb_maxconn"), MAXCONN) for name in balancers),
+        # They share it out
+        "maxconn": max((_number(own or hostvars[name].get("haproxy_lb_maxconn"), MAXCONN) for name in balancers), default=0),
         "cdn": any(hostvars[name].get("wcs_node_cdn_role", "none") in ("origin", "edge") for name in peers),
         "problems": problems,
     }

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-ALIKE = 0.85
+ALIKE = 0.8
+MOST_ALIKE = 3
 
 
 class OptionsError(Exception):
@@ -30,13 +31,24 @@ def cast(specs: Mapping[str, Mapping[str, t.Any]], values: Mapping[str, t.Any]) 
     return _without_unsaid(specs, result.validated_parameters)
 
 
-def misspelt(prefix: str, specs: Iterable[str], names: Iterable[str]) -> list[str]:
-    """Return a sentence for each variable that is named like an option of the role and is none."""
-    known = sorted(specs)
-    strangers = sorted(name for name in names if name.startswith(prefix) and name not in known)
+def misspelt(prefix: str, specs: Iterable[str], names: Iterable[str], closely: bool = False) -> list[str]:
+    """Return a sentence for each variable that is named like an option of the role and is none; closely, only if it is written almost like one."""
+    known = {name.removeprefix(prefix): name for name in sorted(specs)}
+    unknown = sorted(name for name in names if name.startswith(prefix) and name.removeprefix(prefix) not in known)
     return [
-        f"{name} is no variable of this role: did you mean {alike[0]}?" for name in strangers if (alike := difflib.get_close_matches(name, known, 1, ALIKE))
+        f"{name} is no variable of this role: did you mean {' or '.join(known[short] for short in alike)}?"
+        for name in unknown
+        if (alike := _alike(name.removeprefix(prefix), list(known), closely))
     ]
+
+
+def _alike(name: str, known: list[str], closely: bool) -> list[str]:
+    """Options that are written almost like this, or have its words among theirs, or the beginning of one."""
+    close = difflib.get_close_matches(name, known, 1, ALIKE)
+    if close or closely:
+        return close
+    words = name.split("_")
+    return [option for option in known if all(any(theirs.startswith(word) for theirs in option.split("_")) for word in words)][:MOST_ALIKE]
 
 
 def _plain(value: t.Any) -> t.Any:

@@ -17,6 +17,8 @@ Seen = Mapping[str, t.Any]
 # Below it a certificate should have been renewed: nine days of ninety, half a day of six
 LEAST_PERCENT = 10
 LISTED = 3
+# What marks the rules of a firewall
+DIGEST = re.compile(r"[0-9a-f]{16}")
 CLIENT = re.compile(r"/(.+):([0-9]{1,5})")
 
 
@@ -46,9 +48,32 @@ def in_force_rows(name: str, results: Iterable[tuple[str, Seen | None]]) -> Iter
             yield row(name, f"{what} in force", result["in_force"], "; ".join(map(str, reasons)) or "runs on its files")
 
 
+def wcs_in_force(result: Seen | None) -> Seen | None:
+    """Tell in the words of the others what flashphoner_properties would change, and what WCS has not read yet."""
+    if not result or "changed_keys" not in result:
+        return result
+    wrong = {"are not set": result["changed_keys"], "are in the file, and WCS has not read them": result.get("pending_keys") or []}
+    reasons = [f"{', '.join(keys)} {what}" for what, keys in wrong.items() if keys]
+    if not result.get("active", True):
+        reasons.append("it does not run")
+    return {"in_force": not reasons, "reasons": reasons}
+
+
+def ports_in_force(result: Seen | None, role: str) -> Seen | None:
+    """Tell in the words of the others what the look at a firewall has shown."""
+    if not result or "stdout_lines" not in result:
+        return result
+    words = [line.split() for line in result["stdout_lines"]]
+    firewalls = [row[2] for row in words if row[:2] == ["touched", role] and len(row) == 3]
+    live = {name: {row[3] for row in words if row[:3] == ["live", role, name] and len(row) == 4} for name in firewalls}
+    wrong = [name for name, marks in live.items() if len(marks) != 1 or not all(DIGEST.fullmatch(mark) for mark in marks)]
+    return {"in_force": not wrong, "reasons": [f"the rules of {name} are not all in the kernel" for name in wrong]} if firewalls else None
+
+
 def server_row(name: str, server: Seen) -> Row:
     """Judge how HAProxy sees one node. What somebody wanted is no fault."""
-    status, agent, said = str(server.get("status", "")), server.get("agent_status", "L7OK"), str(server.get("last_agt", ""))
+    # A question that is under way puts a star before the answer to the last one
+    status, agent, said = str(server.get("status", "")), str(server.get("agent_status", "L7OK")).removeprefix("* "), str(server.get("last_agt", ""))
     detail = f"{status}, weight {server.get('weight')}, {server.get('agent_status', 'no agent')} {said}".replace(" : ", " ")
     ok = status == "UP" and agent == "L7OK"
     if status.startswith("DRAIN") and agent == "L7OK":
@@ -151,9 +176,14 @@ def node_rows(name: str, info: Seen, ours: Sequence[str], strangers: set[t.Any],
     yield row(name, "address of the client in sessionId", not deceived and not hidden, detail)
 
 
+def listed(value: t.Any) -> list[str]:
+    """Return a list as it comes from an inventory, where roles take a text with commas for one as well."""
+    return [part.strip() for part in value.split(",")] if isinstance(value, str) and value else [str(part) for part in value or ()]
+
+
 def addresses(seen: Seen) -> set[t.Any]:
     """Return the addresses that a host may have for the others."""
-    own = [*(seen.get("haproxy_lb_addresses") or []), seen.get("wcs_node_address"), seen.get("ansible_host")]
+    own = [*listed(seen.get("haproxy_lb_addresses")), seen.get("wcs_node_address"), seen.get("ansible_host")]
     return {found[0] for address in own if address and (found := _place(str(address), "0"))}
 
 
@@ -176,7 +206,13 @@ def report(hostvars: Mapping[str, Seen], balancers: Sequence[str], nodes: Sequen
         count += len(ours)
         rows.extend([unasked] if unasked else node_rows(name, info, ours, strangers, forged))
         if not unasked:
-            rows.extend(in_force_rows(name, ((what, hostvars[name].get(f"wcs_verify_{what}_in_force")) for what in ("agent", "wcs", "ports"))))
+            seen = hostvars[name]
+            looks = {
+                "agent": seen.get("wcs_verify_agent_in_force"),
+                "wcs": wcs_in_force(seen.get("wcs_verify_wcs")),
+                "ports": ports_in_force(seen.get("wcs_verify_firewall"), "wcs_node"),
+            }
+            rows.extend(in_force_rows(name, looks.items()))
     if came and asked_nodes:
         elsewhere = len(asked_nodes) < len(nodes) or any(hostvars[name].get("haproxy_lb_servers") for name in asked_balancers)
         ok = count > 0 if elsewhere else count == len(came)
@@ -203,8 +239,8 @@ def closed_ports(hostvars: Mapping[str, Seen], balancers: Sequence[str], nodes: 
         open_to_world = str(seen.get("wcs_node_ports_open_to_world", False)).lower() in ("true", "yes", "1", "on")
         if seen.get("wcs_node_firewall") == "none" or "wcs_node_ports" in seen or open_to_world:
             continue
-        given = seen.get("wcs_node_balancer_addresses") or of_balancers
-        admins, agent = seen.get("wcs_node_admin_networks") or [], seen.get("wcs_node_agent_networks") or []
+        given = listed(seen.get("wcs_node_balancer_addresses")) or of_balancers
+        admins, agent = listed(seen.get("wcs_node_admin_networks")), listed(seen.get("wcs_node_agent_networks"))
         for what, port, known in (
             ("ws", seen.get("wcs_node_ws_port", 8080), given),
             ("http", seen.get("wcs_node_http_port", 8081), [*given, *admins]),
@@ -212,7 +248,7 @@ def closed_ports(hostvars: Mapping[str, Seen], balancers: Sequence[str], nodes: 
         ):
             if what not in (seen.get("wcs_node_ports_from") or {}):
                 own = [str(address) for address in addresses(seen)]
-                found.append({"host": name, "name": what, "address": _host(name, seen), "port": int(port), "known": [*map(str, known), *own]})
+                found.append({"host": name, "name": what, "address": _host(name, seen), "port": int(port), "known": [*known, *own]})
     for name in balancers:
         seen = hostvars[name]
         host, _colon, port = str(seen.get("haproxy_lb_web_address", "127.0.0.1:8180")).rpartition(":")

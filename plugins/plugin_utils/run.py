@@ -27,13 +27,15 @@ FROM_THE_COMMAND_LINE = ("wcs_nodes_group", "wcs_balancers_group")
 OF_A_ROLE = "wcs_node_"
 
 TAGS = ("agent", "balancer", "certificate", "config", "nodes", "ports", "properties", "web")
+# play: the tags of parts of it
+PLAYS: dict[str, tuple[str, ...]] = {"nodes": ("agent", "ports", "properties"), "web": (), "balancer": ("certificate", "config", "ports")}
 ANSIBLES_TAGS = ("all", "always", "never", "tagged", "untagged")
 # Molecule skips these at each of its runs
 MOLECULES_TAGS = ("notest", "molecule-notest")
 
 PAGE = re.compile(r"/[!-~]*")
 ADDRESS = re.compile(r"[0-9A-Za-z:._-]+")
-RIGHTS = re.compile(r"password|sudo|su:|doas|become|not in the sudoers|privilege", re.IGNORECASE)
+RIGHTS = re.compile(r"\b(sudo|su|doas|dzdo|pfexec): |(incorrect|missing) \w+ password|become (success|password)|privilege|sudoers|not root", re.IGNORECASE)
 LONGEST = 200
 
 
@@ -43,11 +45,12 @@ def run_problems(
     groups: Mapping[str, Sequence[str]],
     hosts: Sequence[str],
     inventory: Iterable[str] = (),
+    plays: Sequence[str] = (),
 ) -> list[str]:
     """Return a sentence for each thing that would make a run do nothing, or something else than it says.
 
-    `parts` are those of nodes and balancers that the playbook needs, `hosts` those that --limit leaves, and `inventory` the names of the variables
-    that hosts have from the inventory.
+    `parts` are those of nodes and balancers that the playbook needs, `hosts` those that --limit leaves, `inventory` the names of the variables
+    that hosts have from the inventory, and `plays` those of the playbook that tags choose from.
     """
     problems = [
         f"There is no tag {tag}{_alike(tag, TAGS)}; there are {', '.join(TAGS)}."
@@ -55,12 +58,16 @@ def run_problems(
         for tag in variables.get(option) or ()
         if tag not in TAGS + ANSIBLES_TAGS + MOLECULES_TAGS
     ]
+    run, skip = (set(variables.get(option) or ()) for option in ("ansible_run_tags", "ansible_skip_tags"))
+    if plays and not problems and not any(_goes_on(play, run or {"all"}, skip) for play in plays):
+        own = sorted({tag for play in plays for tag in (play, *PLAYS[play])})
+        problems.append(f"The tags that are chosen leave nothing of this playbook to do: its tags are {', '.join(own)}.")
     problems += [
         f"{name} is set in the inventory, which the playbooks read too late: give it on the command line, -e {name}=…"
         for name in FROM_THE_COMMAND_LINE
         if name in set(inventory)
     ]
-    problems += _variable_problems(variables)
+    problems += variable_problems(variables)
     names = {part: str(variables.get(f"wcs_{part}_group", f"wcs_{part}")) for part in parts}
     missing = {part: name for part, name in names.items() if not groups.get(name)}
     for part, name in missing.items():
@@ -72,10 +79,17 @@ def run_problems(
     return problems
 
 
-def _variable_problems(variables: Mapping[str, t.Any]) -> list[str]:
+def _goes_on(play: str, run: set[str], skip: set[str]) -> bool:
+    """Whether a choice of tags leaves something of a play."""
+    tags = {play, *PLAYS[play]}
+    chosen = tags if run & {"all", "tagged", play} else tags & run
+    return bool(chosen - skip) and not skip & {"all", "tagged", play}
+
+
+def variable_problems(variables: Mapping[str, t.Any]) -> list[str]:
     """Return a sentence for each variable of the playbooks that cannot be what it is."""
     ours = [name for name in variables if name.startswith("wcs_") and not name.startswith(OF_A_ROLE)]
-    problems = misspelt("wcs_", SPECS, ours)
+    problems = misspelt("wcs_", SPECS, ours, closely=True)
     problems = [problem.replace("of this role", "of the playbooks") for problem in problems]
     try:
         options = cast(SPECS, {name: variables[name] for name in SPECS if name in variables})

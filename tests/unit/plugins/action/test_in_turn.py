@@ -96,3 +96,10 @@ def test_a_host_that_is_optional_may_be_gone(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     assert "was not asked" in done.stdout + done.stderr
     assert journal == [["n1", "begin"], ["n1", "balancer"]]
+
+
+def test_after_a_host_that_root_cannot_be_had_on_nobody_has_a_turn(tmp_path):
+    done, journal = play(tmp_path, "-e", "ansible_become=true ansible_become_user=daemon ansible_become_exe=/bin/false")
+    assert done.returncode != 0
+    assert journal == []
+    assert "n2 was not touched, since n1, whose turn came before, has failed." in done.stdout

@@ -34,9 +34,21 @@ def test_the_file_of_the_role_is_known(data, expected):
     assert takeover.sealed(data) is expected
 
 
+# Of a file that somebody has changed since
+SEAL_OF_ANOTHER = seal(b"another\n").decode().split("\n")[1] + "\n"
 GONE = {
     "the how-to's": ("frontend wcs-balancer\nbackend wcs_back\nbackend wcs_web_admin", "", []),
-    "ours with pools": ("frontend wcs-balancer\nfrontend wcs-redirect\nbackend wcs_back_view\nbackend wcs_web\nresolvers host", "", []),
+    "ours with pools, changed by hand": (
+        f"frontend wcs-balancer\nfrontend wcs-redirect\nbackend wcs_back_view\nbackend wcs_web\nbackend wcs_pages\nresolvers host\n{SEAL_OF_ANOTHER}",
+        "",
+        [],
+    ),
+    "a section more in ours": (f"frontend wcs-balancer\nlisten stats\n{SEAL_OF_ANOTHER}", "", ["listen stats"]),
+    "names like those of ours in the how-to's": (
+        "frontend wcs-balancer\nbackend wcs_back_office\nbackend wcs_pages\nresolvers host",
+        "",
+        ["backend wcs_back_office", "backend wcs_pages", "resolvers host"],
+    ),
     "a shop": ("frontend shop\n bind :80\nbackend shop", "", ["frontend shop", "backend shop"]),
     "a page of statistics in the how-to's": ("frontend wcs-balancer\nlisten stats", "", ["listen stats"]),
     "what is to be there as well": ("listen stats\nuserlist u", "listen stats\n  bind :9000\n", ["userlist u"]),

@@ -30,6 +30,7 @@ ROWS = {
     "without an address": (["wcs_back,wcs1,MAINT (resolution),2,,"], False),
     "in maintenance": (["wcs_back,wcs1,MAINT,2,192.0.2.1:8080,"], True),
     "drained": (["wcs_back,wcs1,DRAIN,2,192.0.2.1:8080,"], True),
+    "drained by its agent": (["wcs_back,wcs1,DRAIN (agent),2,192.0.2.1:8080,"], True),
     "not checked": (["wcs_back,wcs1,no check,2,192.0.2.1:8080,"], True),
     "down in one of two backends": (["a,wcs1,UP,2,192.0.2.1:8080,", "b,wcs1,DOWN,2,192.0.2.1:8080,"], False),
     "down under another name": (["a,node,DOWN,2,192.0.2.1:8080,"], False),

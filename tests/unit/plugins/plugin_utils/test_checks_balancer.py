@@ -260,6 +260,29 @@ def test_descriptors(number, granted, refused, noted):
     assert len(plan["problems"]) == len(refused)
 
 
+OVERLAPS = {
+    "the same group": ({}, {}, 2),
+    "a group within the other": ({}, {"haproxy_lb_nodes_group": "eu"}, 2),
+    "groups that have nothing in common": ({"haproxy_lb_nodes_group": "eu"}, {"haproxy_lb_nodes_group": "us"}, 1),
+    "a server that is spelled out": ({}, {"haproxy_lb_servers": [{"name": "x", "address": "192.0.2.1"}]}, 2),
+    "a server of another kind": ({}, {"haproxy_lb_servers": [{"name": "x", "address": "192.0.2.9"}]}, 1),
+    "a pool of the other": ({}, {"haproxy_lb_nodes_group": "us", "haproxy_lb_pools": [{"name": "p", "group": "eu"}]}, 2),
+    "servers of a pool": (
+        {"haproxy_lb_nodes_group": "eu"},
+        {"haproxy_lb_nodes_group": "us", "haproxy_lb_pools": [{"name": "p", "servers": [{"name": "n1"}]}]},
+        2,
+    ),
+}
+
+
+@pytest.mark.parametrize(("own", "others", "count"), OVERLAPS.values(), ids=OVERLAPS)
+def test_balancers_whose_nodes_overlap_share_them(own, others, count):
+    hostvars = {"n1": {"ansible_host": "192.0.2.1"}, "n2": {"ansible_host": "192.0.2.2"}, "lb1": own, "lb2": others}
+    groups = {"wcs_nodes": ["n1", "n2"], "eu": ["n1"], "us": ["n2"], "wcs_balancers": ["lb1", "lb2"]}
+    found = planned(servers=[], hostvars=hostvars, groups=groups, nodes_group=own.get("haproxy_lb_nodes_group", "wcs_nodes"))
+    assert found["servers"][0]["maxconn"] == 4000 // count
+
+
 def test_several_balancers_share_out_what_a_node_may_hold():
     inventory = {"lb1": {}, "lb2": {}, "other": {"haproxy_lb_nodes_group": "others"}, "n1": {"haproxy_lb_maxconn": 3}, "n2": {}}
     groups = {"wcs_balancers": ["lb1", "lb2", "other"], "wcs_nodes": ["n1", "n2"]}

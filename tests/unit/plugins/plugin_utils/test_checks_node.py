@@ -73,7 +73,8 @@ SOUND = {
     "the balancer before the others": {"properties": {"allow_domains": "balancer.example.com,!*.example.com"}},
     "as many sessions as descriptors": {"plan": {"maxconn": 20000}},
     "descriptors that nobody knows": {"host": {"descriptors": 0}, "plan": {"maxconn": 90000}},
-    "IPv6 with a Java that listens there": {"host": {"prefers_ipv4": False}, "plan": {"address": "2001:db8::11"}},
+    "IPv6 with a Java that listens there": {"host": {"prefers_ipv4": False}, "plan": {"address": "2001:db8::11", "balancers": ["2001:db8::10/128"]}},
+    "IPv6 with a balancer in both": {"host": {"prefers_ipv4": False}, "plan": {"address": "2001:db8::11", "balancers": ["192.0.2.10/32", "2001:db8::10/128"]}},
     "a name": {"plan": {"address": ""}},
     "in the CDN with its own address": {"properties": {"cdn_enabled": "true", "cdn_ip": "192.0.2.11", "allow_domains": "*.example.com, 192.0.2.11"}},
 }
@@ -92,7 +93,12 @@ WRONG = {
     "a file that cannot be changed": ({"file": {"msg": "/opt/wcs/x cannot be written: Read-only file system: mount it."}}, "Read-only file system"),
     "a version that is no file": ({"host": {"unreadable": ["/opt/wcs/conf/WCS.version: it is not a regular file."]}}, "WCS.version"),
     "fewer descriptors than sessions": ({"plan": {"maxconn": 24000}}, "raise WCS_FD_LIMIT"),
-    "IPv6 with a Java that does not listen there": ({"plan": {"address": "2001:db8::11"}}, "wcs_node_address is 2001:db8::11"),
+    "IPv6 with a Java that does not listen there": (
+        {"plan": {"address": "2001:db8::11", "balancers": ["2001:db8::10/128"]}},
+        "wcs_node_address is 2001:db8::11",
+    ),
+    "IPv6 with a balancer in IPv4": ({"host": {"prefers_ipv4": False}, "plan": {"address": "2001:db8::11"}}, "come from 192.0.2.10/32 alone"),
+    "IPv4 with a balancer in IPv6": ({"plan": {"balancers": ["2001:db8::10/128"]}}, "come from 2001:db8::10/128 alone"),
     "an inventory without sense": ({"plan": {"problems": ["wcs_node_cdn_role: 'edge1' is an edge."]}}, "'edge1' is an edge"),
     "ports without sense": ({"table": [MEDIA, MEDIA | {"name": "x", "port": "31005"}]}, "rows 'media' and 'x' both have port"),
     "a port that is none": ({"options": {"ws_port": 0}, "properties": {"ws.port": "x"}}, "wcs_node_ws_port is 0: give"),

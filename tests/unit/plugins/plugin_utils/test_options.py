@@ -89,10 +89,20 @@ def test_the_values_that_were_given_stay_as_they_were():
         ("lb_binds", "lb_bind"),
         ("lb_timeout_tunel", "lb_timeout_tunnel"),
         ("lb_maxconn", None),
+        ("lb_timeout", "lb_timeout_tunnel"),
+        ("lb_cert", "lb_certificate or lb_extra_certificates"),
+        ("lb_key", "lb_private_key"),
+        ("lb_conn_max", None),
         ("lb_my_own_note", None),
+        ("lb_address", None),
         ("other_maxcon", None),
     ],
 )
 def test_misspelt(name, meant):
-    sentences = misspelt("lb_", ["lb_bind", "lb_maxconn", "lb_timeout_tunnel"], [name, "lb_bind", "x"])
-    assert sentences == ([f"{name} is no variable of this role: did you mean {meant}?"] if meant else [])
+    known = ["lb_bind", "lb_certificate", "lb_extra_certificates", "lb_maxconn", "lb_private_key", "lb_timeout_tunnel"]
+    assert misspelt("lb_", known, [name, "lb_bind", "x"]) == ([f"{name} is no variable of this role: did you mean {meant}?"] if meant else [])
+
+
+@pytest.mark.parametrize(("name", "meant"), [("lb_maxcon", True), ("lb_key", False)])
+def test_misspelt_closely(name, meant):
+    assert bool(misspelt("lb_", ["lb_maxconn", "lb_private_key"], [name], closely=True)) is meant

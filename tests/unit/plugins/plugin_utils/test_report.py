@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import copy
+import re
+from pathlib import Path
 
 import pytest
 from ansible_collections.webcallserver.balancer.plugins.plugin_utils.report import closed_ports, place, report
@@ -26,6 +28,8 @@ ROWS = {
     ("wcs1", "statistics"),
     ("wcs1", "address of the client in sessionId"),
     ("wcs1", "agent in force"),
+    ("wcs1", "wcs in force"),
+    ("wcs1", "ports in force"),
     ("wcs2", "statistics"),
     ("wcs2", "address of the client in sessionId"),
     ("all nodes", "sessions of the visit"),
@@ -64,7 +68,11 @@ def seen():
             "wcs_verify_asked": WELL,
             "wcs_verify_node": {"statistics": {"connection": {"connections_websocket": 1}}, "connections": [session(f"10.89.0.1:500{number}")]},
         }
-    found["wcs1"]["wcs_verify_agent_in_force"] = dict(IN_FORCE)
+    found["wcs1"] |= {
+        "wcs_verify_agent_in_force": dict(IN_FORCE),
+        "wcs_verify_wcs": {"changed_keys": [], "pending_keys": [], "active": True},
+        "wcs_verify_firewall": {"stdout_lines": ["ssh 22", "touched wcs_node nftables", "live wcs_node nftables 0123456789abcdef"]},
+    }
     return copy.deepcopy(found)
 
 
@@ -90,6 +98,32 @@ def wrong(found, **hosts):
     return {(row["where"], row["what"]) for row in judge(found, **hosts) if not row["ok"]}
 
 
+def test_an_agent_that_is_being_asked_is_judged_by_its_last_answer():
+    assert not wrong(changed(*HAPROXY, "servers", 0, server("wcs1", agent_status="* L7OK")))
+
+
+def test_without_rules_of_ours_there_is_nothing_to_be_in_force():
+    rows = {(row["where"], row["what"]) for row in judge(changed("wcs1", "wcs_verify_firewall", "stdout_lines", ["active ufw"]))}
+    assert ("wcs1", "ports in force") not in rows
+
+
+@pytest.mark.parametrize("given", ["10.0.9.0/24, 10.0.8.1", ["10.0.9.0/24", "10.0.8.1"], None, "", []])
+def test_a_list_may_be_a_text_with_commas(given):
+    (http,) = (
+        door
+        for door in closed_ports({"lb1": {"ansible_host": "10.0.0.1"}, "wcs1": {"wcs_node_admin_networks": given}}, ["lb1"], ["wcs1"])
+        if door["name"] == "http"
+    )
+    assert http["known"] == ["10.0.0.1", *(["10.0.9.0/24", "10.0.8.1"] if given else [])]
+
+
+def test_every_look_that_is_judged_is_one_that_the_playbook_takes():
+    root = Path(__file__).resolve().parents[4]
+    judged = set(re.findall(r"\b(wcs_verify_\w+)\b", (root / "plugins" / "plugin_utils" / "report.py").read_text(encoding="utf-8")))
+    taken = set(re.findall(r"register: (wcs_verify_\w+)", (root / "playbooks" / "verify.yml").read_text(encoding="utf-8")))
+    assert judged and judged <= taken
+
+
 def test_all_is_well():
     assert {(row["where"], row["what"]): row["ok"] for row in judge(seen())} == dict.fromkeys(ROWS, True)
 
@@ -101,6 +135,23 @@ HIDDEN = "address of the client in sessionId"
 RED = {
     "a node is down": ((*HAPROXY, "servers", 0, server("wcs1", status="DOWN")), [("lb1 -> wcs1", "view of HAProxy")]),
     "a node in another pool is down": ((*HAPROXY, "servers", 1, server("wcs2", backend="wcs_back_edges", status="DOWN")), [("lb1 -> wcs2", "view of HAProxy")]),
+    "properties that WCS has not read": (("wcs1", "wcs_verify_wcs", "pending_keys", ["ws.port"]), [("wcs1", "wcs in force")]),
+    "properties that are not set": (("wcs1", "wcs_verify_wcs", "changed_keys", ["ws.map_custom_headers"]), [("wcs1", "wcs in force")]),
+    "WCS is stopped": (("wcs1", "wcs_verify_wcs", "active", False), [("wcs1", "wcs in force")]),
+    "properties that cannot be read": (("wcs1", "wcs_verify_wcs", {"failed": True, "msg": "it does not exist"}), [("wcs1", "wcs in force")]),
+    "rules that are gone": (("wcs1", "wcs_verify_firewall", "stdout_lines", ["touched wcs_node nftables"]), [("wcs1", "ports in force")]),
+    "some of the rules are gone": (
+        ("wcs1", "wcs_verify_firewall", "stdout_lines", ["touched wcs_node ufw", "live wcs_node ufw some", "live wcs_node ufw 0123456789abcdef"]),
+        [("wcs1", "ports in force")],
+    ),
+    "no rule of ufw is met": (
+        ("wcs1", "wcs_verify_firewall", "stdout_lines", ["touched wcs_node ufw", "live wcs_node ufw past"]),
+        [("wcs1", "ports in force")],
+    ),
+    "an agent that is being asked, and was not heard": (
+        (*HAPROXY, "servers", 0, server("wcs1", agent_status="* L4CON")),
+        [("lb1 -> wcs1", "view of HAProxy")],
+    ),
     "a node whose checks fail": ((*HAPROXY, "servers", 0, server("wcs1", status="UP 1/2")), [("lb1 -> wcs1", "view of HAProxy")]),
     "an agent that is not heard": ((*HAPROXY, "servers", 0, server("wcs1", agent_status="L4CON")), [("lb1 -> wcs1", "view of HAProxy")]),
     "a drained node whose agent is gone": (

@@ -59,6 +59,33 @@ def test_a_run_that_would_do_nothing_or_something_else(parts, variables, hosts, 
     assert said in problems[0]
 
 
+@pytest.mark.parametrize(
+    ("plays", "run", "skip", "left"),
+    [
+        (["nodes"], ["all"], [], True),
+        (["nodes"], [], [], True),
+        (["nodes"], ["agent"], [], True),
+        (["nodes"], ["nodes"], ["agent"], True),
+        (["nodes"], ["certificate"], [], False),
+        (["nodes"], ["certificate", "ports"], [], True),
+        (["nodes"], ["agent"], ["agent"], False),
+        (["nodes"], ["untagged"], [], False),
+        (["nodes"], ["tagged"], [], True),
+        (["nodes"], ["all"], ["tagged"], False),
+        (["web"], ["config"], [], False),
+        (["web"], ["all"], ["web"], False),
+        (["balancer"], ["agent"], [], False),
+        (["nodes", "web", "balancer"], ["properties"], [], True),
+        (["nodes", "web", "balancer"], ["all"], ["nodes", "web", "balancer"], False),
+        (["nodes", "web", "balancer"], ["all"], ["nodes", "web"], True),
+        ([], ["certificate"], [], True),
+    ],
+)
+def test_a_choice_of_tags_that_leaves_nothing_is_refused(plays, run, skip, left):
+    problems = run_problems(BOTH, {"ansible_run_tags": run, "ansible_skip_tags": skip}, GROUPS, ALL, plays=plays)
+    assert [problem.startswith("The tags that are chosen leave nothing of this playbook to do: its tags are ") for problem in problems] == [True] * (not left)
+
+
 def test_a_group_named_where_no_playbook_reads_it():
     (problem,) = run_problems(BOTH, {"wcs_nodes_group": "wcs_nodes"}, GROUPS, ALL, ["wcs_nodes_group", "other"])
     assert "wcs_nodes_group is set in the inventory" in problem
@@ -107,6 +134,14 @@ def test_a_run_that_has_changed_something_does_not_say_it_has_not():
         ("Premature end of stream waiting for become success.\n>>> sudo: a password is required", "rights"),
         ("admin is not in the sudoers file", "rights"),
         ("su: Authentication failure", "rights"),
+        ("root@10.0.0.1: Permission denied (publickey,password).", "other"),
+        ("Host key verification failed. The host key of 10.0.0.1 has changed", "other"),
+        ("ssh: Could not resolve hostname sudo-box: Name or service not known", "other"),
+        ("Missing sudo password", "rights"),
+        ("Incorrect su password", "rights"),
+        ("sudo: a password is required", "rights"),
+        ("ann is not in the sudoers file", "rights"),
+        ("Timeout (12s) waiting for privilege escalation prompt", "rights"),
         ("Connection timed out", "other"),
     ],
 )

@@ -16,7 +16,7 @@ import typing as t
 from datetime import datetime, timedelta
 
 from ._pem import CERTIFICATES, DIFFIE_HELLMAN, PRIVATE_KEYS, Block, Material, PemError, blocks, pem, split
-from ._x509 import ANOTHER_KEY, BROWSER_KEYS, Certificate, Refused, check_leaf, check_strength, covers, handshake, private_key, read
+from ._x509 import ANOTHER_KEY, BROWSER_KEYS, SIGNING_KEYS, Certificate, Refused, check_leaf, check_signer, check_strength, covers, handshake, private_key, read
 
 OPTIONS: dict[str, dict[str, t.Any]] = {
     "domain": {"type": "str"},
@@ -46,14 +46,8 @@ def bundle(material: t.Iterable[Material], now: datetime, domain: str | None = N
     given = [block for source in material for block in blocks(source)]
     certificates = list({block.der: read(block.der, str(block)) for block in given if block.label in CERTIFICATES}.values())
     key, public_key = _private_key(given)
-    leaf = _leaf(certificates, key, public_key, now)
-    check_strength(leaf)
-    check_leaf(leaf)
-    _check_dates(leaf, now)
-    if domain and not covers(leaf, domain):
-        raise PemError(f"The certificate {leaf} is not for {domain} but for {', '.join(leaf.domains)}.")
-    path = _path(leaf, certificates, key, now)
-    top = path[-1]
+    path = _first_way(_leaves(certificates, key, public_key, now, domain), certificates, key, now, domain)
+    leaf, top = path[0], path[-1]
     if include_root and not top.is_root:
         raise PemError(f"include_root is set but the root certificate '{top.issuer}' is not there: add it to the chain.")
     chain = path[1:] if include_root or not top.is_root else path[1:-1]
@@ -120,27 +114,31 @@ def timestamp(moment: datetime) -> str:
 
 def _private_key(given: list[Block]) -> tuple[Block, bytes]:
     """The one key that is there, and the public key that belongs to it."""
-    keys = {block.der: block for block in given if block.label in PRIVATE_KEYS}
+    keys: dict[bytes, Block] = {}
+    for key in (block for block in given if block.label in PRIVATE_KEYS):
+        try:
+            kind, public_key = private_key(key.pem)
+        except PemError as problem:
+            raise PemError(f"{key} {problem}.") from None
+        if kind not in SIGNING_KEYS:
+            raise PemError(f"The private key in {key.origin} is {kind}, {ANOTHER_KEY}.")
+        # The same key in two formats is one key
+        keys.setdefault(public_key, key)
     if not keys:
         raise PemError("There is no private key: give it as private_key or private_key_content.")
     if len(keys) > 1:
         origins = " and ".join(sorted({block.origin for block in keys.values()}))
         raise PemError(f"There are {len(keys)} private keys in {origins}: leave the one that belongs to the certificate.")
-    (key,) = keys.values()
-    try:
-        kind, public_key = private_key(key.pem)
-    except PemError as problem:
-        raise PemError(f"{key} {problem}.") from None
-    if kind not in (*BROWSER_KEYS, "secp521r1"):
-        raise PemError(f"The private key in {key.origin} is {kind}, {ANOTHER_KEY}.")
+    ((public_key, key),) = keys.items()
     return key, public_key
 
 
-def _leaf(certificates: list[Certificate], key: Block, public_key: bytes, now: datetime) -> Certificate:
-    """The certificate that the key belongs to; of several, one that is valid, and for longest."""
+def _leaves(certificates: list[Certificate], key: Block, public_key: bytes, now: datetime, domain: str | None) -> list[Certificate]:
+    """The certificates that the key belongs to: for the domain, valid, and for longest, first. A self-signed one beside others is their placeholder."""
     found = [one for one in certificates if one.public_key == public_key]
+    found = [one for one in found if not one.is_root] or found
     if found:
-        return max(found, key=lambda one: (_is_valid(one, now), one.not_after))
+        return sorted(found, key=lambda one: (not domain or covers(one, domain), _is_valid(one, now), one.not_after), reverse=True)
     servers = [one for one in certificates if not one.is_authority or len(certificates) == 1]
     if not servers:
         raise PemError("There is no server certificate: all that were given are certificates of authorities.")
@@ -148,6 +146,22 @@ def _leaf(certificates: list[Certificate], key: Block, public_key: bytes, now: d
         if one.key not in BROWSER_KEYS:
             check_leaf(one)
     raise PemError(_mismatch(key, servers))
+
+
+def _first_way(leaves: t.Sequence[Certificate], certificates: list[Certificate], key: Block, now: datetime, domain: str | None) -> tuple[Certificate, ...]:
+    """The way up from the first certificate of the key that has one."""
+    problems: list[PemError] = []
+    for leaf in leaves:
+        try:
+            check_strength(leaf)
+            check_leaf(leaf)
+            _check_dates(leaf, now)
+            if domain and not covers(leaf, domain):
+                raise PemError(f"The certificate {leaf} is not for {domain} but for {', '.join(leaf.domains)}.")
+            return _path(leaf, certificates, key, now)
+        except PemError as problem:
+            problems.append(problem)
+    raise problems[0]
 
 
 def _mismatch(key: Block, certificates: t.Sequence[Certificate]) -> str:
@@ -169,6 +183,8 @@ def _path(leaf: Certificate, certificates: list[Certificate], key: Block, now: d
             _check_dates(top, now)
             if not top.is_root:
                 check_strength(top)
+            if top is not leaf:
+                check_signer(top)
             handshake(path, key.pem)
         except PemError as problem:
             failures.append(str(problem))
@@ -188,7 +204,7 @@ def _path(leaf: Certificate, certificates: list[Certificate], key: Block, now: d
     first = next(found, None)
     if first is None:
         raise PemError(failures[0] if len(failures) == 1 else f"No way from {leaf} to a root works: {' '.join(dict.fromkeys(failures))}")
-    strangers = [one for one in certificates if one.is_authority and one.name not in _above(leaf, by_name)]
+    strangers = [one for one in certificates if one.is_authority and one.public_key != leaf.public_key and one.name not in _above(leaf, by_name)]
     if not strangers or first[-1].is_root:
         return first
     to_root = next((path for path in found if path[-1].is_root), None)

@@ -11,7 +11,7 @@ import re
 import typing as t
 
 LINE = re.compile(r"([0-9a-f]{64}) [ *](/.*)")
-SHOWN = ("LoadState", "ActiveState", "UnitFileState", "NeedDaemonReload", "InvocationID", "MainPID")
+SHOWN = ("LoadState", "ActiveState", "SubState", "UnitFileState", "NeedDaemonReload", "InvocationID", "MainPID")
 
 
 class Record(t.NamedTuple):
@@ -38,7 +38,8 @@ def differences(unit: dict[str, str], record: Record | None, files: dict[str, st
 
     `files` has the SHA-256 of each file on disk, None where there is none.
     """
-    if unit.get("ActiveState") not in ("active", "reloading"):
+    # What a script of old has started counts as active, and as exited once its last process has gone
+    if unit.get("ActiveState") not in ("active", "reloading") or unit.get("SubState") == "exited":
         return ["it does not run"]
     if record is None:
         return ["it has not left word of what it was loaded from"]

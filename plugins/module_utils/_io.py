@@ -157,6 +157,8 @@ def _failures(path: str, done: str) -> t.Iterator[None]:
 @contextmanager
 def _place(path: str) -> t.Iterator[Place]:
     """Walk to the directory of a file, without a link that another user may have made."""
+    if "\0" in path:
+        raise FileError(f"{path!r} has a NUL in it, which no path can have.")
     steps = _steps(os.path.join(os.getcwd(), path))
     walked: list[str] = []
     directory = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -25,6 +25,9 @@ MARK = re.compile(r"-----(BEGIN|END) ([A-Z0-9 ]+)-----")
 GLUED = re.compile(r"^([^\S\n]*-----END [A-Z0-9 ]+-----)(?=-----BEGIN )", re.MULTILINE)
 BYTE_ORDER_MARK = "\xef\xbb\xbf"
 
+# Often left beside a certificate and its key, and nothing without them
+BESIDE = ("CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST", "PUBLIC KEY")
+
 REMEDIES = {
     "ENCRYPTED PRIVATE KEY": "is encrypted and HAProxy cannot ask for a passphrase: decrypt it with `(umask 077; openssl pkey -in FILE -out FILE.plain)`",
     "DSA PRIVATE KEY": "is a DSA key, which browsers do not accept: make an ECDSA (P-256) or RSA key",
@@ -112,6 +115,9 @@ def blocks(source: Material) -> list[Block]:
     found = split(source.data.decode("latin-1"), str(source))
     labels = {"certificate": CERTIFICATES, "private key": PRIVATE_KEYS}[source.wanted]
     if not any(block.label in labels for block in found):
+        for block in found:
+            if block.label in BESIDE:
+                raise PemError(f"{block} {REMEDIES[block.label]}.")
         instead = f"only a {found[0].label} block" if found else "no PEM block at all"
         raise PemError(f"{source} has no {source.wanted} in it but {instead}: give a PEM file with a {source.wanted}.")
     return found
@@ -123,13 +129,17 @@ def split(text: str, origin: str) -> list[Block]:
         # As a folded scalar of YAML makes it: everything on one line.
         text = MARK.sub(r"\n\g<0>\n", text)
     found: list[Block] = []
-    label = ""
+    label, aside = "", False
     body: list[str] = []
     for line in GLUED.sub(r"\1\n", text.replace("\r\n", "\n").replace("\r", "\n")).split("\n"):
         line = line.replace(BYTE_ORDER_MARK, "").strip()
         mark = MARK.fullmatch(line)
         if mark is None:
             body.append(line)
+            aside = aside or "-----BEGIN " in line
+        elif mark[1] == "END" and not label and aside:
+            # That of a block whose BEGIN is commented out
+            aside = False
         elif mark.groups() != (("END", label) if label else ("BEGIN", mark[2])):
             raise PemError(f"A {label or mark[2]} block in {origin} is cut off: its BEGIN and END lines do not pair. Copy the file again.")
         elif label:
@@ -144,6 +154,8 @@ def split(text: str, origin: str) -> list[Block]:
 
 def _decoded(block: Block) -> Block:
     label = "ENCRYPTED PRIVATE KEY" if block.der.startswith(b"Proc-Type:") else block.label
+    if label in BESIDE:
+        return block
     if label in REMEDIES:
         raise PemError(f"{block} {REMEDIES[label]}.")
     if label not in (*CERTIFICATES, *PRIVATE_KEYS, CURVE, DIFFIE_HELLMAN):

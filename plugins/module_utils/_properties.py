@@ -33,7 +33,7 @@ _LINE = re.compile(
 _CONTINUED = re.compile(rf"({_ESCAPE})|{_CONTINUATION}")
 _DANGLING = re.compile(r"(?<!\\)(?:\\\\)*\\\Z")
 _ESCAPED = re.compile(r"\\(u[0-9A-Fa-f]{4}|.)")
-_COMMENTED_OUT = re.compile(rf"{_BLANK}*[#!][#! \t\f]*(?P<key>(?:{_ESCAPE}|[^\\\r\n \t\f=:])+){_BLANK}*[=:]")
+_COMMENTED_OUT = re.compile(rf"{_BLANK}*[#!][#! \t\f]*(?P<key>(?![#!])(?:{_ESCAPE}|[^\\\r\n \t\f=:])+){_BLANK}*[=:]")
 
 _MEANING = {"t": "\t", "n": "\n", "r": "\r", "f": "\f"}
 _SHORT = {meaning: "\\" + letter for letter, meaning in _MEANING.items()}
@@ -42,9 +42,12 @@ _NOT_IN_VALUE = re.compile(r"[^ -~]|\\")
 
 # A name is secret by one of its words: "keystorePass", "db.password", "api_key" and "AUTHTOKEN", but not "monkey", "bypass" or "key_frame_interval".
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
-_SECRET_WORDS = frozenset(["pass", "pw", "pwd", "pin", "psk", "otp", "jwt", "bearer", "salt", "passcode", "creds", "key", "keys", "pws"])
+_SECRET_WORDS = frozenset([
+    "pass", "pw", "pwd", "pin", "psk", "otp", "jwt", "bearer", "salt", "passcode", "cred", "creds", "key", "keys", "psks", "authorization",
+    "signature",
+])  # fmt: skip
 _SECRET_PARTS = ("passw", "passphrase", "secret", "credential", "pwd", "token")
-_SECRET_ENDS = ("pass", "key", "keys", "psk", "passcode")
+_SECRET_ENDS = ("pass", "key", "keys", "psk", "passcode", "pw", "pws", "pincode")
 _ORDINARY_WORDS = frozenset([
     "bypass", "compass", "encompass", "surpass", "trespass", "overpass", "underpass", "lowpass", "highpass", "bandpass", "allpass", "multipass",
     "onepass", "twopass", "firstpass", "monkey", "donkey", "turkey", "hockey", "jockey", "whiskey", "hotkey", "turnkey", "lackey", "tokenizer",
@@ -55,9 +58,9 @@ _OF_A_KEY = frozenset([
     "frame", "frames", "interval", "intervals", "size", "length", "alias", "type", "path", "file", "store", "usage", "exchange", "algorithm", "event",
     "events", "code",
 ])  # fmt: skip
-_NAME_IN_TEXT = re.compile(r"(?<![\w.-])(?P<name>[\w.-]{1,120})[ \t\f]*[=:](?=[^\r\n])")
-_PASSWORD_IN_ADDRESS = re.compile(r"(?<=//)[^/@:\s]{0,60}:[^/@\s]{1,200}(?=@)")
-_SECRET_VALUE = re.compile(r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY|\b[Bb]earer [\w.~+/-]{8}|\beyJ[\w-]{5,}\.[\w-]{5,}")
+_NAME_IN_TEXT = re.compile(r"(?<![\w.-])(?P<name>[\w.-]{1,120})[\"']?[ \t\f]*[=:](?=[^\r\n])")
+_PASSWORD_IN_ADDRESS = re.compile(r"(?<=//)[^/\s?#]+(?=@)")
+_SECRET_VALUE = re.compile(r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY|\b(?i:bearer|basic) [\w.~+/-]{8}|(?<![\w-])eyJ[\w-]{5,}\.[\w-]{5,}")
 
 # What only looks like a properties file, by its first bytes that are no blanks
 _FOREIGN = (
@@ -68,7 +71,9 @@ _FOREIGN = (
     (re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:\{|\[\s*[\{\"\[])"), "is JSON"),
     (re.compile(rb"\s*-----BEGIN "), "is a key or a certificate"),
     (re.compile(rb"#!\s*/"), "is a program"),
-    (re.compile(rb"---\s"), "is YAML"),
+    (re.compile(rb"(?:[#;][^\n]*\n|\s)*(?:---\s|!!|%YAML )"), "is YAML"),
+    (re.compile(rb"(?:[#;][^\n]*\n|\s)*\[(?:Unit|Service|Install)\]"), "is a unit of systemd"),
+    (re.compile(rb"(?:#[^\n]*\n|\s)*export[ \t]+\w+="), "is a script of a shell"),
 )
 _JVM_OPTION = re.compile(r"-(?:X|D|agent|java|verbose|server$|client$|ea$|-)")
 

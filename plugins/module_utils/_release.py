@@ -20,7 +20,6 @@ import tempfile
 import time
 import typing as t
 import zlib
-from urllib.parse import urlsplit
 
 # The WebSDK 2.0.276 has 628 members and 45 MB in a 17 MB archive, no links, and no path of more than 130 characters.
 LARGEST_ARCHIVE = 256 * 1024 * 1024
@@ -28,6 +27,7 @@ LARGEST_RELEASE = 512 * 1024 * 1024
 LARGEST_HEADERS = 8 * 1024 * 1024  # what tar says of its members beyond 512 bytes each, all of it together
 MOST_MEMBERS = 20000
 MOST_LINKS = 1000
+MOST_STEPS = 5 * MOST_MEMBERS  # directories on the ways to all members
 LONGEST_WAY = 16  # links after links
 LONGEST_PATH = 1024
 LONGEST_NAME = 255
@@ -42,6 +42,8 @@ RELEASES = "releases"
 DIGITS = 12
 UNFINISHED = ".unpacking-"
 SWITCHING = f".{LINK}-"
+# Its owner alone can open it: whoever can open a file can hold its lock, and so could everybody that of the directory, which nginx reads
+LOCK = ".lock"
 
 CHUNK = 1024 * 1024
 PATIENCE = 300
@@ -108,7 +110,7 @@ class Site(t.NamedTuple):
 def plan(members: t.Iterable[Member]) -> Plan:
     """Decide what of an archive is unpacked and where; refuse an archive that is not a WebSDK or that reaches out of its directory."""
     found: dict[str, tuple[int, Member]] = {}
-    size = links = 0
+    size = links = steps = 0
     for number, member in enumerate(members):
         if number >= MOST_MEMBERS:
             raise ReleaseError(f"the archive has more than {MOST_MEMBERS} members, which no WebSDK has")
@@ -116,10 +118,16 @@ def plan(members: t.Iterable[Member]) -> Plan:
         if member.size < 0 or size > LARGEST_RELEASE:
             raise _too_large()
         path = _safe(member)
+        steps += path.count("/")
+        if steps > MOST_STEPS:
+            raise ReleaseError(f"the archive's members have more than {MOST_STEPS} directories on their ways, which no WebSDK has")
         links += member.kind == "symlink"
         if links > MOST_LINKS:
             raise ReleaseError(f"the archive has more than {MOST_LINKS} links, which no WebSDK has")
         known = found.get(path)
+        if known and member.kind == "hardlink" and posixpath.normpath(member.target) == path:
+            # As tar packs a file that was named twice, and has more names
+            continue
         if known and known[1].kind != member.kind:
             raise ReleaseError(f"the archive has {member.name!r} twice, as a {known[1].kind} and as a {member.kind}")
         # Of a file that comes twice the last one counts, as for tar: that is how it adds a newer one
@@ -510,7 +518,7 @@ class _Capped:
 @contextlib.contextmanager
 def lock(root: str) -> t.Iterator[None]:
     """Keep other runs away from a site, and wait for one that is at work. The lock goes with the process, however that ends."""
-    handle = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    handle = os.open(os.path.join(root, LOCK), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     deadline = time.monotonic() + PATIENCE
     try:
         while True:
@@ -596,10 +604,6 @@ def _listed(directory: str) -> list[str]:
 
 
 def origin(url: str) -> str:
-    """An address for people: neither a password nor a token in it is for a log or a screen."""
-    try:
-        parts = urlsplit(url)
-        plain = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-    except ValueError:
-        plain = url.partition("?")[0].rpartition("@")[2]
+    """An address for people, as it was given: but neither a password nor a token in it is for a log or a screen."""
+    plain = re.split("[?#]", re.sub("(?<=//)[^/]*@", "", url, count=1))[0]
     return "".join(character if character.isprintable() else "?" for character in plain[:200])

@@ -37,11 +37,20 @@ SERVER_AUTH = "1.3.6.1.5.5.7.3.1"
 SHORTEST_RSA = 2048
 ANOTHER_KEY = "which browsers do not accept: make an ECDSA (P-256) or RSA key"
 BROWSER_KEYS = ("RSA", "secp256r1", "secp384r1")
+# Of an authority one more is accepted
+SIGNING_KEYS = (*BROWSER_KEYS, "secp521r1")
+RSASSA_PSS = "1.2.840.113549.1.1.10"
 BROWSER_SIGNATURES = {
-    "1.2.840.113549.1.1.10",  # RSASSA-PSS, with a digest that OpenSSL judges
+    RSASSA_PSS,
     *(f"1.2.840.113549.1.1.{number}" for number in (11, 12, 13)),  # RSA with SHA-256, SHA-384, SHA-512
     *(f"1.2.840.10045.4.3.{number}" for number in (2, 3, 4)),  # ECDSA with the same
 }
+_DIGEST = "300d06096086480165030402{:02x}0500"
+# The parameters of RSASSA-PSS: SHA-256, SHA-384 or SHA-512, the same in MGF1, and a salt as long as that
+BROWSER_PSS = tuple(
+    bytes.fromhex(f"a00f{digest}a11c301a06092a864886f70d010108{digest}a2030201{salt:02x}")
+    for digest, salt in ((_DIGEST.format(number), length) for number, length in ((1, 32), (2, 48), (3, 64)))
+)
 # Apple's limit, the only one that also holds for authorities which users added themselves, and from when on.
 LONGEST, LONGEST_SINCE = timedelta(days=825), datetime(2019, 7, 1, tzinfo=timezone.utc)
 
@@ -183,8 +192,16 @@ def check_strength(found: Certificate) -> None:
         algorithm = x509.ObjectIdentifier(found.signature)._name
         named = algorithm if algorithm != "Unknown OID" else found.signature
         raise PemError(f"The certificate {found} is signed with {named}, which browsers do not accept: order another.")
+    if found.signature == RSASSA_PSS and not any(parameters in found.der for parameters in BROWSER_PSS):
+        raise PemError(f"The certificate {found} is signed with RSASSA-PSS in a way of its own (digest, MGF1 or salt), which Chrome refuses: order another.")
     if found.key == "RSA" and found.bits < SHORTEST_RSA:
         raise PemError(f"The certificate {found} has an RSA key of {found.bits} bits, less than {SHORTEST_RSA}: order another.")
+
+
+def check_signer(found: Certificate) -> None:
+    """What browsers refuse of the key of an authority, a root's included."""
+    if found.key not in SIGNING_KEYS:
+        raise PemError(f"The authority {found} has a key that is {found.key}, which browsers do not accept: order a certificate from another.")
 
 
 def check_leaf(leaf: Certificate) -> None:
@@ -196,6 +213,10 @@ def check_leaf(leaf: Certificate) -> None:
         (leaf.is_authority and not alone, "is that of an authority (CA:TRUE), which Firefox refuses from a server: give one of a server, and its key"),
         (leaf.key not in BROWSER_KEYS, f"has a key that is {leaf.key}, {ANOTHER_KEY}"),
         (usage and not usage.digital_signature, "may not be used for TLS of today (keyUsage without digitalSignature): order another"),
+        (
+            usage and usage.key_cert_sign and not (alone or leaf.is_authority),
+            "may sign others (keyUsage with keyCertSign) and is no authority, which Chrome refuses: order another",
+        ),
         (
             purposes is not None and SERVER_AUTH not in {one.dotted_string for one in purposes},
             "is not meant for TLS servers (extendedKeyUsage without serverAuth): order another",

@@ -206,6 +206,7 @@ def main() -> None:
     module.no_log_values.clear()
     module.params["properties"] = hidden(properties)
     result: dict[str, t.Any] = {}
+    attributes: dict[str, t.Any] = {}
     try:
         found = read(path)
         if found is None:
@@ -219,21 +220,21 @@ def main() -> None:
             running = unit(module, module.params["service"])
             result["active"] = running.active
             result["pending_keys"] = pending(started_on(module, running, path, before), wanted) if running.active else []
+        file_args = module.load_file_common_arguments(module.params, path=real_path(path))
+        # First the attributes of the old file, so that an unknown owner is found before it is replaced
+        changed = module.set_fs_attributes_if_different(file_args, False, attributes)
         if after != before:
+            changed = True
             if module.check_mode:
                 rehearse(path, after)
             else:
                 backup_file = write(module, path, after, backup=module.params["backup"])
                 result.update({"backup_file": backup_file} if backup_file else {})
-        real = real_path(path)
     except FileError as problem:
         module.fail_json(msg=str(problem))
     except PropertiesError as problem:
         module.fail_json(msg=f"{path}: {problem}")
 
-    attributes: dict[str, t.Any] = {}
-    file_args = module.load_file_common_arguments(module.params, path=real)
-    changed = module.set_fs_attributes_if_different(file_args, after != before, attributes)
     changed_keys = [key for key, value in wanted.items() if old.get(key) != value]
     content = {"before": masked(before), "after": masked(after, changed_keys), "before_header": path, "after_header": path}
     result |= {"changed_keys": changed_keys, "previous": hidden({key: old.get(key) for key in changed_keys}), "effective": hidden(load(after))}

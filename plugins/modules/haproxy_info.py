@@ -125,6 +125,7 @@ COLUMNS = """
     check_fall check_health agent_rise agent_fall agent_health conn_rate conn_rate_max conn_tot intercepted dcon dses wrew connect reuse cache_lookups
     cache_hits srv_icur src_ilim qtime_max ctime_max rtime_max ttime_max eint idle_conn_cur safe_conn_cur used_conn_cur need_conn_est uweight
     agg_server_status agg_server_check_status agg_check_status srid sess_other h1sess h2sess h3sess req_other h1req h2req h3req proto_other
+    ssl_sess ssl_reused_sess ssl_failed_handshake
 """
 NUMBERS = frozenset(COLUMNS.split())
 SERVER = "2"

@@ -221,7 +221,7 @@ from datetime import datetime, timezone
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._bundle import OPTIONS, bundle, described, results, warnings
-from ..module_utils._io import FileError, read, write
+from ..module_utils._io import FileError, read, rehearse, write
 from ..module_utils._pem import WANTED, Material, PemError, blocks
 from ..module_utils._x509 import HAS_CRYPTOGRAPHY
 
@@ -255,6 +255,9 @@ def check_place(path: str, check_mode: bool) -> None:
     if os.path.isdir(directory):
         if not os.access(directory, os.W_OK | os.X_OK):
             raise FileError(f"{directory} cannot be written to: the bundle cannot be made there.")
+        if check_mode:
+            # Of a mount point or an immutable file the directory tells nothing
+            rehearse(path, b"")
     elif not check_mode:
         raise FileError(f"{directory} does not exist: make this directory first, readable for root only.")
 

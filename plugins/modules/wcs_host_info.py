@@ -93,7 +93,7 @@ from ..module_utils._io import FileError, read
 JAVA = ("/usr/bin/java", "/usr/local/bin/java", "/usr/java/*/bin/java", "/usr/lib/jvm/*/bin/java")
 SHOWN = ("Id", "LoadState", "ActiveState", "UnitFileState", "NeedDaemonReload")
 OF_THE_HOW_TO = ("/usr/local/bin/haproxy-agent-check.sh", "/usr/local/bin/haproxy-agent-check-launch.sh")
-DESCRIPTORS = re.compile(r"^[ \t]*(?:export[ \t]+)?WCS_FD_LIMIT=[\"']?([0-9]{1,9})[\"']?[ \t]*(?:#.*)?$", re.MULTILINE)
+DESCRIPTORS = re.compile(r"^[^#\n]*\bWCS_FD_LIMIT(?:=(?:[\"']?\$\{WCS_FD_LIMIT:?[-=])?|:?[-=])[\"']?([0-9]{1,9})\b", re.MULTILINE)
 PREFERS_IPV4 = re.compile(r"^[ \t]*-Djava\.net\.preferIPv4Stack=true[ \t\r]*$", re.MULTILINE)
 
 
@@ -152,6 +152,7 @@ def main() -> None:
         "java": next(iter(java), ""),
         "free": free(home),
         "addresses": addresses(module),
+        "ipv6": os.path.exists("/proc/net/if_inet6"),
         "ahead": round(time.time()) - module.params["now"],
         "descriptors": int(descriptors[-1]) if descriptors else 0,
         "prefers_ipv4": bool(PREFERS_IPV4.search(files.text(f"{home}/conf/wcs-core.properties"))),

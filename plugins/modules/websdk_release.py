@@ -231,7 +231,7 @@ def download(url: str, origin: str, stream: t.BinaryIO) -> None:
         raise ReleaseError(f"{origin} cannot be downloaded: of addresses only https:// and http:// can be used, and src names a file on the host")
     size, deadline = 0, time.monotonic() + LONGEST_DOWNLOAD
     try:
-        with open_url(url, timeout=SILENCE, decompress=False, headers={"Accept-Encoding": "identity"}) as response:
+        with open_url(url, timeout=SILENCE, decompress=False, headers={"Accept-Encoding": "gzip"}) as response:
             if response.status != 200:
                 raise ReleaseError(f"{origin} cannot be downloaded: the server answers with {response.status}, not with a file")
             length = response.headers.get("Content-Length", "")

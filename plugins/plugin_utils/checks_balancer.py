@@ -112,7 +112,9 @@ def origin(entry: object) -> str:
         raise ValueError(f"haproxy_lb_origins: {addresses.shown(text)} is no origin; a * stands for the names below a domain, as in https://*.example.com")
     if web:
         try:
-            addresses.host(host)
+            # As browsers write it: an address comes back in its usual form
+            host = addresses.host(host)
+            host = f"[{host}]" if ":" in host else host
             if port:
                 addresses.port(port)
         except ValueError as error:
@@ -260,7 +262,9 @@ class Balancer:
             if asked:
                 self.problems.append(f"haproxy_lb_bind has {', '.join(asked)}, but the kernel of this host has no IPv6: leave it out there.")
         for address in found if self.seen.own and not self.seen.nonlocal_bind else ():
-            if not (address.is_unspecified or address.is_loopback or str(address) in self.seen.own):
+            if address.is_link_local and address.version == 6:
+                self.problems.append(f"haproxy_lb_bind: {address} is of one link alone, where HAProxy cannot listen: give another address of this host.")
+            elif not (address.is_unspecified or address.is_loopback or str(address) in self.seen.own):
                 self.problems.append(
                     f"haproxy_lb_bind: {address} is no address of this host, and HAProxy would not start: correct it, give the host that address, "
                     "or let it listen on addresses that come later (sysctl net.ipv4.ip_nonlocal_bind)."
@@ -302,6 +306,23 @@ class Balancer:
         except ValueError as error:
             self.problems.append(f"haproxy_lb_web_address: {error}; the default is 127.0.0.1:8180.")
             return None
+
+    def met(self, web: addresses.Endpoint, bound: t.Sequence[addresses.Address], ports: t.Sequence[int]) -> None:
+        """See that the web server is not where HAProxy itself listens."""
+        names = ["127.0.0.1", "::1"] if web.host == "localhost" else [web.host] if not by_name(web.host) or ":" in web.host else []
+        for at in map(addresses.address, names):
+            here = at.is_loopback or at.is_unspecified or str(at) in self.seen.own
+            if here and web.port in ports and any(entry == at or (entry.is_unspecified and entry.version == at.version) for entry in bound):
+                self.problems.append(
+                    f"haproxy_lb_web_address is {web}, where HAProxy itself listens: give the web server another port there, "
+                    "or change haproxy_lb_port, haproxy_lb_redirect_port or haproxy_lb_bind."
+                )
+
+    def reached(self, servers: t.Sequence[Server], web: addresses.Endpoint | None) -> None:
+        """See that the kernel can reach what has an IPv6 address."""
+        asked = [server["name"] for server in servers if server["address"].startswith("[")] + ["haproxy_lb_web_address"] * bool(web and ":" in web.host)
+        if asked and not self.seen.ipv6:
+            self.problems.append(f"{', '.join(asked[:5])}: the kernel of this host has no IPv6, so that IPv6 addresses cannot be reached: give IPv4 ones.")
 
     def descriptors(self, servers: t.Sequence[Server], limit: int, listeners: int) -> None:
         """Compare what HAProxy needs with what the host grants."""
@@ -367,6 +388,9 @@ def balancer_plan(
     binds = bind_lines(bound, ports)
     redirect_binds = bind_lines(bound, [numbers["redirect_port"]]) if options["redirect"] else []
     listeners = len(binds) + len(redirect_binds)
+    if web:
+        made.met(web, bound, ports + ([numbers["redirect_port"]] if options["redirect"] else []))
+    made.reached(servers, web)
     limit = made.try_(nofile, servers, numbers["nofile"], listeners, otherwise=LEAST_NOFILE)
     made.descriptors(servers, limit, listeners)
     public_port = numbers["public_port"] or numbers["port"]

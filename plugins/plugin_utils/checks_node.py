@@ -7,9 +7,13 @@
 
 from __future__ import annotations
 
+import functools
+import importlib.util
 import re
+import types
 import typing as t
 from fnmatch import fnmatchcase
+from pathlib import Path
 
 from .firewall import Row, Rule, port_rules
 from .node import Plan
@@ -36,6 +40,7 @@ class _Node:
         self.options: t.Mapping[str, t.Any] = node["options"]
         self.plan: Plan = node["plan"]
         self.table: t.Sequence[Row] = node["table"]
+        self.agent: t.Mapping[str, t.Any] = node["agent"]
         self.python, self.family, self.release = str(node["python"]), str(node["family"]), str(node["release"])
         self.file_problem = str(node["file"].get("msg") or "") if "effective" not in node["file"] else ""
         self.properties = {str(key): _text(value) for key, value in (node["file"].get("effective") or {}).items()}
@@ -137,6 +142,26 @@ def _agent(node: _Node) -> t.Iterator[str]:
         yield "wcs_node_agent_supervisor is xinetd, which this release does not have any more: leave it at systemd."
 
 
+@functools.cache
+def _agent_program() -> types.ModuleType:
+    """The agent itself: one file without a package around it, since that is what a node gets."""
+    path = Path(__file__).resolve().parents[2] / "roles" / "wcs_node" / "files" / "wcs_agent.py"
+    spec = importlib.util.spec_from_file_location("wcs_agent", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _settings(node: _Node) -> t.Iterator[str]:
+    """What the agent would refuse, asked of the agent itself."""
+    agent = _agent_program()
+    try:
+        agent.make_settings(node.agent)
+    except agent.SettingsError as problem:
+        yield f"The agent refuses its settings: wcs_node_agent_{problem}."
+
+
 def _balancers(node: _Node) -> t.Iterator[str]:
     if not node.plan["balancers"]:
         yield (
@@ -234,7 +259,7 @@ def _statistics(node: _Node) -> t.Iterator[str]:
         yield f"wcs_node_agent_bandwidth reads {' and '.join(named)}, which WCS does not measure: set wcs_node_bandwidth_check, or leave the keys empty."
 
 
-CHECKS = (_values, _absent, _host, _agent, _balancers, _family, _ports, _overruled, _domains, _addresses, _media, _statistics)
+CHECKS = (_values, _absent, _host, _agent, _settings, _balancers, _family, _ports, _overruled, _domains, _addresses, _media, _statistics)
 
 
 def node_problems(host: t.Mapping[str, t.Any], node: t.Mapping[str, t.Any]) -> list[str]:

@@ -653,6 +653,21 @@ REFUSED = [
         lambda h: h.given(h.server(usages=(ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE,))),
         "The certificate 'CN=example.com' is not meant for TLS servers (extendedKeyUsage without serverAuth): order another.",
     ),
+    Refused(
+        "authority on a curve of no browser",
+        lambda h: below(h, private_key=new_key("secp256k1", 5)),
+        "The authority 'CN=Odd' has a key that is secp256k1, which browsers do not accept: order a certificate from another.",
+    ),
+    Refused(
+        "root on a curve of no browser",
+        lambda h: directly_below(h, issue("Curved", authority=True, private_key=new_key("secp256k1", 6))),
+        "The authority 'CN=Curved' has a key that is secp256k1, which browsers do not accept: order a certificate from another.",
+    ),
+    Refused(
+        "may sign and is no authority",
+        lambda h: h.given(h.server(extra=usage("digital_signature", "key_cert_sign"))),
+        "The certificate 'CN=example.com' may sign others (keyUsage with keyCertSign) and is no authority, which Chrome refuses: order another.",
+    ),
     # No way works
     Refused(
         "expired root",
@@ -700,6 +715,33 @@ ACCEPTED = [
         lambda h: h.given(private_key=block("EC PARAMETERS", bytes.fromhex("06082a8648ce3d030107")) + traditional(h.leaf.private_key)),
     ),
     Accepted("old label", lambda h: h.given(certificate=h.leaf.pem.replace(b" CERT", b" X509 CERT"))),
+    Accepted(
+        "authority on P-521",
+        lambda h: below(h, private_key=new_key("P-521", 5)),
+        lambda h: [issue("Odd", h.upper, authority=True, private_key=new_key("P-521", 5)), h.upper],
+    ),
+    Accepted("the key in both formats", lambda h: h.given(certificate=h.leaf.pem + traditional(h.leaf.private_key))),
+    Accepted("request beside", lambda h: h.given(certificate=request(h) + h.leaf.pem)),
+    Accepted(
+        "self-signed placeholder of the same key beside",
+        lambda h: h.given(certificate=h.leaf.pem + issue("example.com", private_key=h.leaf.private_key, domains=("example.com",), days=(-1, 800)).pem),
+    ),
+    Accepted(
+        "placeholder as openssl req -x509 makes it beside",
+        lambda h: h.given(
+            certificate=h.leaf.pem + issue("example.com", private_key=h.leaf.private_key, authority=True, domains=("example.com",), days=(-1, 800)).pem
+        ),
+    ),
+    Accepted(
+        "another domain's certificate of the same key, valid for longer",
+        lambda h: h.given(
+            certificate=h.server("shop.example.com", private_key=h.leaf.private_key, domains=("shop.example.com",), days=(-1, 200)).pem + h.leaf.pem
+        ),
+    ),
+    Accepted(
+        "a certificate of the same key that browsers refuse, valid for longer",
+        lambda h: h.given(certificate=h.server(private_key=h.leaf.private_key, extra=usage("key_encipherment"), days=(-1, 200)).pem + h.leaf.pem),
+    ),
     Accepted("P-384", lambda h: h.given(h.server(private_key=new_key("P-384")))),
     Accepted("RSA", rsa_given, lambda h: [rsa_house(h)[0]]),
     Accepted(

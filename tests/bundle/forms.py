@@ -50,6 +50,7 @@ FORMS = [
     Form("mark with words behind it", above(b"-----BEGIN CERTIFICATE----- starts each certificate\n")),
     Form("mark with four dashes", above(b"----BEGIN CERTIFICATE----\n")),
     Form("mark in small letters", above(b"-----begin certificate-----\n")),
+    Form("commented out but for its END and what is within", lambda h: h.stranger.pem.replace(b"-----BEGIN", b"#-----BEGIN") + whole(h)),
     # Text between
     Form("a line of text above", above(b"example.com, ordered in March\n")),
     Form("text between", within(b"-----\n-----B", b"-----\nsubject=CN = x\n\nissuer=CN = y\n-----B")),

@@ -130,25 +130,39 @@ def parse_server(words: list[str]) -> Server:
     return Server(address.strip("[]"), port, int(agent) if agent.isdigit() and "agent-check" in words else 0)
 
 
+SECTIONS = {
+    *("global", "defaults", "frontend", "backend", "listen"),
+    *("acme", "cache", "crt-store", "fcgi-app", "http-errors", "log-forward", "log-profile", "mailers", "peers", "program", "resolvers", "ring", "traces"),
+    "userlist",
+}
+
+
 def parse(data: bytes) -> Configuration:
     """Read haproxy.cfg as far as it matters here; lines that are not understood are haproxy's affair."""
     found = Configuration(data, "", "", {}, [], [])
     backend = ""
+    known: set[str] = set()
     for line in data.decode("utf-8", "replace").split("\n"):
         words = line.split()
         if not words or words[0].startswith("#"):
             continue
-        if not line[0].isspace() and words[0] in ("global", "defaults", "frontend", "backend", "listen"):
+        if words[0] in SECTIONS:
             backend = words[1] if words[0] in ("backend", "listen") and len(words) > 1 else ""
         elif words[:2] == ["stats", "socket"] and len(words) > 2 and words[2].startswith("/"):
             found = found._replace(socket=found.socket or words[2])
         elif words[0] == "server-state-file" and len(words) > 1:
             found = found._replace(state_file=words[1])
+        elif words[0] == "parse-resolv-conf":
+            known.add("/etc/resolv.conf")
         elif words[0] == "server" and backend and len(words) > 2:
             found.servers[backend, words[1]] = parse_server(words)
+            # It is read when haproxy starts, and never again
+            if value_after(words, "init-addr").startswith("libc"):
+                known.add("/etc/hosts")
         elif words[0] == "bind" and len(words) > 1:
             found.binds.extend(address for address in words[1].split(",") if "transparent" not in words)
             found.files.extend(after for before, after in zip(words, words[1:]) if before == "crt" and after.startswith("/"))
+    found.files.extend(sorted(known))
     return found
 
 

@@ -52,13 +52,14 @@ def read(path: str) -> tuple[list[str], str]:
             return [], "no plain file"
         if found.st_size > LARGEST:
             return [], "too large"
-        with open(path, encoding="ascii") as file:
+        # A line ends where haproxy ends it: at a newline, and a carriage return before that
+        with open(path, encoding="ascii", newline="\n") as file:
             keys = file.read(LARGEST).split("\n")
     except FileNotFoundError:
         return [], "missing"
     except (OSError, ValueError):
         return [], "not readable"
-    keys = keys[:-1] if keys[-1] == "" else keys
+    keys = [key[:-1] if key.endswith("\r") else key for key in (keys[:-1] if keys[-1] == "" else keys)]
     if not usable(keys):
         return [], "not three keys"
     if found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) != 0o600:

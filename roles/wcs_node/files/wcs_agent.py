@@ -425,7 +425,7 @@ class Handshake:
                     self._problem = str(error)
         if self._problem:
             return f"port {self._port}: {self._problem}"
-        return f"port {self._port}: HTTP status {status}" if status.startswith("5") else ""
+        return f"port {self._port}: HTTP status {status}" if status and status != "101" and not status.startswith("4") else ""
 
     def _ask(self, line: Line) -> None:
         import binascii
@@ -1489,8 +1489,8 @@ def boot_id() -> str:
 
 
 def utc(moment: float | None) -> str | None:
-    """Return seconds since the epoch as ISO 8601, None for none."""
-    return None if moment is None else time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
+    """Return seconds since the epoch as ISO 8601, None for none, and for what no clock shows."""
+    return None if moment is None or abs(moment) > 1e11 else time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
 
 
 def _rounded(value: float | None) -> float | None:

@@ -33,6 +33,8 @@ def in_force(*arguments, invocation="abc"):
         (RUNNING, Record("abc", {}), {"/f": None}, []),
         (RUNNING, None, {"/f": A}, ["it has not left word of what it was loaded from"]),
         (RUNNING, Record("old", {"/f": A}), {"/f": A}, ["it was started anew without leaving word of what it was loaded from"]),
+        (RUNNING | {"SubState": "running"}, Record("abc", {"/f": A}), {"/f": A}, []),
+        (RUNNING | {"SubState": "exited"}, Record("abc", {"/f": A}), {"/f": A}, ["it does not run"]),
         ({"ActiveState": "failed"}, Record("abc", {"/f": A}), {"/f": A}, ["it does not run"]),
         ({}, None, {}, ["it does not run"]),
     ],

@@ -108,7 +108,7 @@ SECRETS = [
     "DB_PASS", "userPwd", "ADMINPASSWORD", "APIKey", "accesskey", "accessKeyId2.key", "s3SecretKey", "secretkey", "signing-key", "hmacKey",
     "licence.key", "turn.psk", "jwt", "bearer", "sip.pin", "otp-seed.otp", "authToken", "AUTHTOKEN", "refreshtoken", "clientSecret",
     "oauth2_client_secret", "credentialsJson", "wss.keystore.password", "wss.cert.password", "password1", "pass2", "rtmp.pass.word", "key.password",
-    "hash.salt", "streamKey", "stream_key", "passcode",
+    "bindpw", "rootpw", "ldap.bindpw", "rest.cred", "psks", "authorization", "pincode", "hash.salt", "streamKey", "stream_key", "passcode",
 ]  # fmt: skip
 ORDINARY = [
     "keep_alive.algorithm", "ws.port", "keyframe_interval", "bypass_proxy", "keystore_type", "passive_mode", "monkey", "monkeyPatch", "donkeys",
@@ -138,6 +138,8 @@ HOLDING_SECRETS = [
     "url=rtsp://user:hunter2@cam/1", "opts=-Dx=1 -Dstore.password=hunter2", "# old password: hunter2", "#db.password = hunter2",
     "db.secret = hunter2\\\n hunter2", "db.secret hunter2", "! rtsp://u:hunter2@cam", "db\\u002Epassword=hunter2", "#keystorePass=hunter2",
     "url=jdbc:x://h/db?user=a&keyStorePass=hunter2", "header=Authorization: Bearer hunter2hunter2", "# eyJhbGciOi.hunter2hunter2",
+    'json={"password":"hunter2"}', "json={'apiKey' : 'hunter2'}", "url=https://hunter2@git/x", "url=amqp://u:" + "q" * 250 + "hunter2@h",
+    "header=Authorization: Basic hunter2hunter2", "h=BASIC hunter2hunter2", "# BEARER hunter2hunter2", "url=https://s3/x?X-Amz-Signature=hunter2",
     "pem=-----BEGIN RSA PRIVATE KEY----- hunter2",
 ]  # fmt: skip
 
@@ -227,6 +229,10 @@ FOREIGN = {
     "HTML": (b"<!DOCTYPE html>", "XML"),
     "JSON": (b' {"ws.port": 8080}', "JSON"),
     "a list in JSON": (b'[{"a": 1}]', "JSON"),
+    "YAML with a type": (b"# users\n!!com.example.Database\nusers: []\n", "YAML"),
+    "YAML behind a comment": (b"# c\n---\na: 1\n", "YAML"),
+    "a unit of systemd": (b"# WCS\n[Unit]\nDescription=WCS\n", "a unit of systemd"),
+    "exports of a shell": (b"# limits\nexport WCS_FD_LIMIT=20000\n", "a script of a shell"),
     "YAML": (b"---\nws.port: 8080\n", "YAML"),
     "a keystore": (b"\xfe\xed\xfe\xed\x00\x00\x00\x02", "keystore"),
     "a keystore of PKCS #12": (b"\x30\x82\x0a\x01\x02", "keystore"),

@@ -9,6 +9,7 @@ import os
 import subprocess
 import tarfile
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,14 @@ def test_a_plan_names_what_is_unpacked_and_where():
 def test_a_negative_size_does_not_make_room_for_another():
     with pytest.raises(ReleaseError, match="unpacks to more than"):
         plan([*WEBSDK, Member("p/a", "file", -1)])
+
+
+def test_ways_that_are_long_and_many_are_refused_before_they_are_walked():
+    deep = "/".join(["p", *"abcdefghijklmnopqrstuvwxyzabcd"])
+    began = time.process_time()
+    with pytest.raises(ReleaseError, match="directories on their ways"):
+        plan([*WEBSDK, *(Member(f"{deep}/{number}", "file") for number in range(6000))])
+    assert time.process_time() - began < 2
 
 
 SIZES = st.integers(0, 3)
@@ -139,9 +148,15 @@ def test_extended_headers_that_are_refused(data):
         ("http://user:sec@ret@h/x", "http://h/x"),
         ("http://[::1]:80/x", "http://[::1]:80/x"),
         ("http://[::1/x?secret", "http://[::1/x"),
-        ("http://secret@[::1/x", "[::1/x"),
-        ("http://h/\x1b[2J\nx", "http://h/?[2Jx"),
-        ("", "://"),
+        ("http://secret@[::1/x", "http://[::1/x"),
+        ("http://h/\x1b[2J\nx", "http://h/?[2J?x"),
+        ("", ""),
+        ("/root/x.tgz", "/root/x.tgz"),
+        ("example.com/x.tgz", "example.com/x.tgz"),
+        ("C:\\x.tgz", "C:\\x.tgz"),
+        ("http:/h/x.tgz", "http:/h/x.tgz"),
+        ("https://h/@scope/x.tgz", "https://h/@scope/x.tgz"),
+        ("http://u:secret#@h/x", "http://h/x"),
     ],
 )
 def test_an_address_is_shown_as_it_was_given_but_for_its_secrets(url, shown):

@@ -212,6 +212,45 @@ def test_web_servers_that_are_none(given):
     assert problems(web_address=given).startswith("haproxy_lb_web_address: ")
 
 
+MET = {
+    "the port of the binds": {"web_address": "127.0.0.1:443"},
+    "another port": {"port": 8180},
+    "the redirect": {"redirect_port": 8180},
+    "by name": {"web_address": "localhost:80"},
+    "this host's own address": {"web_address": "192.0.2.9:443"},
+    "IPv6": {"web_address": "[::1]:443"},
+    "where it listens alone": {"web_address": "127.0.0.1:443", "bind": ["127.0.0.1"]},
+}
+
+
+@pytest.mark.parametrize("options", MET.values(), ids=MET)
+def test_a_web_server_where_haproxy_itself_listens_is_refused(options):
+    assert "where HAProxy itself listens" in problems(**options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"web_address": "127.0.0.1:443", "bind": ["192.0.2.9"]},
+        {"web_address": "192.0.2.77:443"},
+        {"web_address": "127.0.0.1:80", "redirect": False},
+        {"web_address": "[::1]:443", "bind": ["0.0.0.0"]},
+    ],
+)
+def test_a_web_server_beside_haproxy_is_not(options):
+    planned(**options)
+
+
+def test_what_has_an_ipv6_address_is_out_of_reach_without_ipv6():
+    look = "IPv6=no\nDescriptors=1048576\n"
+    assert problems(look=look, web_address="[2001:db8::1]:80").startswith("haproxy_lb_web_address: the kernel of this host has no IPv6")
+    assert problems(look=look, servers=[A | {"address": "2001:db8::1"}, B]).startswith("a: the kernel of this host has no IPv6")
+
+
+def test_an_address_of_one_link_is_refused():
+    assert "fe80::1 is of one link alone" in problems(bind=["fe80::1"])
+
+
 def test_names_are_followed_in_dns_unless_the_host_knows_them():
     plan = planned(servers=[A | {"address": "n.example.com"}, B | {"address": "Known"}])
     assert [server["line"].rpartition(" agent-port 9707")[2] for server in plan["servers"]] == [

@@ -46,7 +46,7 @@ PLAN = {
     "cdn": False,
     "problems": [],
 }
-NODE = {"table": [MEDIA], "python": "3.9.2", "family": "Debian", "release": "11"}
+NODE = {"agent": {}, "table": [MEDIA], "python": "3.9.2", "family": "Debian", "release": "11"}
 
 
 def problems(host=(), unit=(), options=(), plan=(), properties=(), file=None, **changed):
@@ -75,6 +75,7 @@ SOUND = {
     "descriptors that nobody knows": {"host": {"descriptors": 0}, "plan": {"maxconn": 90000}},
     "IPv6 with a Java that listens there": {"host": {"prefers_ipv4": False}, "plan": {"address": "2001:db8::11", "balancers": ["2001:db8::10/128"]}},
     "IPv6 with a balancer in both": {"host": {"prefers_ipv4": False}, "plan": {"address": "2001:db8::11", "balancers": ["192.0.2.10/32", "2001:db8::10/128"]}},
+    "an agent with settings": {"agent": {"port": 9707, "bind": "::", "networks": ["192.0.2.10/32"], "limits": {"cpu": 90.0}}},
     "a name": {"plan": {"address": ""}},
     "in the CDN with its own address": {"properties": {"cdn_enabled": "true", "cdn_ip": "192.0.2.11", "allow_domains": "*.example.com, 192.0.2.11"}},
 }
@@ -103,6 +104,17 @@ WRONG = {
     "ports without sense": ({"table": [MEDIA, MEDIA | {"name": "x", "port": "31005"}]}, "rows 'media' and 'x' both have port"),
     "a port that is none": ({"options": {"ws_port": 0}, "properties": {"ws.port": "x"}}, "wcs_node_ws_port is 0: give"),
     "no time to wait": ({"options": {"restart_seconds": 0}}, "wcs_node_restart_seconds is 0"),
+    "nowhere to listen": ({"agent": {"bind": "nonsense"}}, "wcs_node_agent_bind"),
+    "a port of the agent that is none": ({"agent": {"port": 99999}}, "wcs_node_agent_port"),
+    "statistics under a name": ({"agent": {"statistics": {"address": "localhost"}}}, "wcs_node_agent_statistics.address"),
+    "an address that goes on": ({"agent": {"statistics": {"address": "127.0.0.1\nExecStartPre=+/bin/sh"}}}, "wcs_node_agent_statistics.address"),
+    "a page without a slash": ({"agent": {"statistics": {"path": "stat"}}}, "wcs_node_agent_statistics.path"),
+    "patience without sense": ({"agent": {"statistics": {"timeout": 5}}}, "wcs_node_agent_statistics.timeout"),
+    "a limit below nothing": ({"agent": {"limits": {"cpu": -5}}}, "wcs_node_agent_limits.cpu"),
+    "a limit that nobody knows": ({"agent": {"limits": {"gpu": 5}}}, "wcs_node_agent_limits.gpu"),
+    "a margin without sense": ({"agent": {"hysteresis": {"margin": 500}}}, "wcs_node_agent_hysteresis.margin"),
+    "seconds without end": ({"agent": {"ready_seconds": 99999}}, "wcs_node_agent_ready_seconds"),
+    "a network that goes on": ({"agent": {"networks": ["192.0.2.1\n"]}}, "wcs_node_agent_"),
     "an old WCS": ({"host": {"version": "5.1.3"}}, "5.2 or later"),
     "a full disk": ({"host": {"free": 12}}, "12 MB left"),
     "a clock that is ahead": ({"host": {"ahead": 3600}}, "3600 s ahead of"),

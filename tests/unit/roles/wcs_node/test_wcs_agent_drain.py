@@ -227,7 +227,15 @@ def test_an_order_made_by_hand_drains(node, content, reason):
 
 
 @pytest.mark.parametrize(
-    "content", ["", "garbage", "[]", "{}", '{"saw": 5}', '{"boot": "one", "saw": {}, "at": "x"}', '{"saw": {"a": 1}}', '{"saw": {"a": [null]}}']
+    "content",
+    [
+        *("", "garbage", "[]", "{}"),
+        '{"boot": "one", "saw": {}, "at": 0, "state": "up", "since": 1e18}',
+        '{"saw": 5}',
+        '{"boot": "one", "saw": {}, "at": "x"}',
+        '{"saw": {"a": 1}}',
+        '{"saw": {"a": [null]}}',
+    ],
 )
 def test_a_damaged_state_is_left_out(node, content):
     (node.directory / "state.json").write_text(content)

@@ -19,7 +19,8 @@ description:
   - The archive is judged as it is read, so that no archive of a megabyte takes more than a few seconds, whatever its headers say.
   - Hard and symbolic links are replaced by what they name, so that a release has none. A link that leads out of the release, or in a circle,
     is a reason to refuse the archive; one that leads nowhere is left out.
-  - Of a member that comes twice the last one counts, as it does for C(tar); labels and comments of archives are passed over.
+  - Of a file that comes twice the last one counts, as it does for C(tar), and a path that is two kinds of things is refused. Labels and
+    comments of archives are passed over.
   - Owners, modes and times come from this module and not from the archive.
   - An archive that a server compresses once more on its way is taken for what it is, and its checksum is that of the file on the server.
   - Under O(path) lie C(releases/NAME/) and C(wcs), the symbolic link to the release that is served.

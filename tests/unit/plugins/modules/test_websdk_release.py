@@ -88,7 +88,8 @@ def test_owners_modes_and_times_are_our_own(run, site, good):
         run(src=good)
     finally:
         os.umask(umask)
-    entries = [os.lstat(os.path.join(directory, name)) for directory, directories, files in os.walk(site) for name in (*directories, *files)]
+    entries = [os.lstat(os.path.join(directory, name)) for directory, directories, files in os.walk(site) for name in (*directories, *files) if name != ".lock"]
+    assert stat.S_IMODE(os.lstat(site / ".lock").st_mode) == 0o600
     kinds = {(stat.S_IFMT(entry.st_mode), stat.S_IMODE(entry.st_mode)) for entry in entries if not stat.S_ISLNK(entry.st_mode)}
     assert kinds == {(stat.S_IFDIR, 0o755), (stat.S_IFREG, 0o644)}
     assert {(entry.st_uid, entry.st_gid) for entry in entries} == {(os.getuid(), os.getgid())}

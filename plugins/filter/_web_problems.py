@@ -32,10 +32,11 @@ options:
     description: The SHA-256 of an archive on the controller, an empty string when there is none.
     type: str
     default: ""
-  ipv6:
-    description: The content of C(/proc/net/if_inet6) on the host.
-    type: str
-    default: ""
+  look:
+    description: What the role's look at the host printed.
+    type: list
+    elements: str
+    default: []
   balancer:
     description: Where a balancer on the same host expects the pages.
     type: str
@@ -60,9 +61,9 @@ import typing as t
 from ..plugin_utils.checks_web import Host, problems
 
 
-def web_problems(options: dict[str, t.Any], family: str, source: str, found: str = "", ipv6: str = "", balancer: str = "") -> list[str]:
+def web_problems(options: dict[str, t.Any], family: str, source: str, found: str = "", look: t.Sequence[str] = (), balancer: str = "") -> list[str]:
     """Return the problems."""
-    return problems(options, Host(family, source, found, ipv6, balancer))
+    return problems(options, Host(family, source, found, tuple(look), balancer))
 
 
 class FilterModule:

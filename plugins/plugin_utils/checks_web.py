@@ -36,7 +36,7 @@ class Host(t.NamedTuple):
     family: str
     source: str  # where the bundle is: local, remote, url, or release when it is not looked at
     found: str  # the SHA-256 of a local bundle, '' for none
-    ipv6: str  # /proc/net/if_inet6
+    look: tuple[str, ...]  # what web_look.sh printed
     balancer: str  # where the balancer on the same host expects the pages, '' without one
 
 
@@ -55,6 +55,15 @@ def problems(options: t.Mapping[str, t.Any], host: Host) -> list[str]:
 def _family(_options: t.Mapping[str, t.Any], host: Host) -> t.Iterator[str]:
     if host.family not in FAMILIES:
         yield f"This role knows the families {' and '.join(FAMILIES)}, this host's is {shown(host.family)}."
+
+
+def _site(options: t.Mapping[str, t.Any], host: Host) -> t.Iterator[str]:
+    own = next((line.partition(" ")[2] for line in host.look if line.startswith("own ")), "")
+    if own and options["mask_default_site"] and host.family == "Debian":
+        yield (
+            f"{own} is a site of somebody's own, which would go out of force: give it another name there, "
+            "or leave it alone with websdk_nginx_mask_default_site set to false."
+        )
 
 
 def _bundle(options: t.Mapping[str, t.Any], host: Host) -> t.Iterator[str]:
@@ -146,7 +155,7 @@ def _listen(options: t.Mapping[str, t.Any], host: Host) -> t.Iterator[str]:
         if where in seen:
             yield f"websdk_nginx_listen has {shown(seen[where])} and {shown(text)}, which are the same to nginx: leave one of them out."
         seen[where] = text
-        if isinstance(where, Endpoint) and ":" in where.host and not host.ipv6.strip():
+        if isinstance(where, Endpoint) and ":" in where.host and "family ipv6" not in host.look:
             yield f"websdk_nginx_listen has {shown(text)}, and this host has no IPv6: leave it out, or switch IPv6 on."
     yield from _balancer(host.balancer, seen)
 
@@ -203,4 +212,4 @@ def _headers(options: t.Mapping[str, t.Any], _host: Host) -> t.Iterator[str]:
         yield f"websdk_nginx_headers has more than {LONGEST_HEADERS} characters in all: a balancer takes no longer answer."
 
 
-CHECKS = (_family, _bundle, _checksum, _releases, _listen, _server_ports, _index, _headers)
+CHECKS = (_family, _site, _bundle, _checksum, _releases, _listen, _server_ports, _index, _headers)

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import base64
 import http.client
 import os
 import shlex
@@ -49,7 +48,7 @@ def evaluate():
     def evaluate(source, file=False, **variables):
         everything = load("defaults/main.yml") | load("vars/main.yml")
         everything |= {"ansible_managed": "Ansible managed", "ansible_facts": {"os_family": "Debian", "pkg_mgr": "apt", "systemd": {"version": 252}}}
-        everything |= {"__websdk_nginx_ipv6": {"content": base64.b64encode(b"00000000000000000000000000000001 01 80 10 80       lo\n").decode()}}
+        everything |= {"__websdk_nginx_look": {"stdout_lines": ["family ipv6"]}}
         everything |= {"inventory_hostname": "web1", "groups": {}}
         everything |= variables
         # As the task reads them that comes first

@@ -55,7 +55,7 @@ GOOD = {
 LISTEN = ("127.0.0.1:8180", "8180", "[::1]:8180", "*:8180", "unix:/run/web.sock")
 ZONES = ("[::1%lo]:8180", "[fe80::1%\n listen 9; #]:80", "[fe80::1%25eth0]:80", "fe80::1%eth0")
 PORTS = (0, 65536, 99999, -1, "8180x", "080", "1e3", "٨٠", "")
-HOST = Host("Debian", "url", "", "00000000000000000000000000000001 01 80 10 80       lo\n", "")
+HOST = Host("Debian", "url", "", ("family ipv6",), "")
 
 
 def refused(**options):

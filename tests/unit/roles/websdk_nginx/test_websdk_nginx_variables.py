@@ -124,13 +124,14 @@ def test_good_settings_pass(problems, variables):
             for root in ("/", "srv/web", "/srv/../etc", "/srv/a b", "/srv/a;b", "/srv/a//")
         ),
         ({"websdk_nginx_listen": []}, "websdk_nginx_listen is empty: give at least one address:port, port or unix:/path."),
-        *(
-            (
-                {"websdk_nginx_listen": ["[::1]:80", "80"], "__websdk_nginx_ipv6": found},
-                f"websdk_nginx_listen has [::1]:80, and this host has no IPv6: {remedy}.",
-            )
-            for remedy in ("leave it out, or switch IPv6 on",)
-            for found in ({"msg": "file not found"}, {"content": ""})
+        (
+            {"websdk_nginx_listen": ["[::1]:80", "80"], "__websdk_nginx_look": {"stdout_lines": []}},
+            "websdk_nginx_listen has [::1]:80, and this host has no IPv6: leave it out, or switch IPv6 on.",
+        ),
+        (
+            {"__websdk_nginx_look": {"stdout_lines": ["family ipv6", "own /etc/nginx/sites-enabled/default"]}},
+            "/etc/nginx/sites-enabled/default is a site of somebody's own, which would go out of force: give it another name there,"
+            " or leave it alone with websdk_nginx_mask_default_site set to false.",
         ),
         (
             {"websdk_nginx_listen": ["80", "127.0.0.1:80", "*:80"]},

@@ -193,7 +193,7 @@ def test_good_settings_pass(problems, variables):
                         ("https://user:secret@/x", "https:///x"),
                         ("http://h:99999/x?secret", "http://h:99999/x"),
                         ("http://h/a b", "http://h/a b"),
-                        ("http://h/a\n", "http://h/a"),
+                        ("http://h/a\n", "http://h/a?"),
                     )
                 ),
             )

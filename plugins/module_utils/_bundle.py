@@ -129,7 +129,7 @@ def _private_key(given: list[Block]) -> tuple[Block, bytes]:
     if len(keys) > 1:
         origins = " and ".join(sorted({block.origin for block in keys.values()}))
         raise PemError(f"There are {len(keys)} private keys in {origins}: leave the one that belongs to the certificate.")
-    ((public_key, key),) = keys.items()
+    public_key, key = next(iter(keys.items()))
     return key, public_key
 
 

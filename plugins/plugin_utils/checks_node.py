@@ -8,11 +8,11 @@
 from __future__ import annotations
 
 import functools
-import importlib.util
 import re
 import types
 import typing as t
 from fnmatch import fnmatchcase
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 
 from .firewall import Row, Rule, port_rules
@@ -146,10 +146,10 @@ def _agent(node: _Node) -> t.Iterator[str]:
 def _agent_program() -> types.ModuleType:
     """The agent itself: one file without a package around it, since that is what a node gets."""
     path = Path(__file__).resolve().parents[2] / "roles" / "wcs_node" / "files" / "wcs_agent.py"
-    spec = importlib.util.spec_from_file_location("wcs_agent", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    loader = SourceFileLoader("wcs_agent", str(path))
+    module = types.ModuleType(loader.name)
+    module.__file__ = loader.path
+    loader.exec_module(module)
     return module
 
 

@@ -34,8 +34,7 @@ class ActionModule(ActionBase):
         except OSError:
             raise AnsibleActionFail(f"role is {role}, which is no role of this collection.") from None
         problems = misspelt(prefix, specs, variables)
-        playbooks = [name for name in variables if name.startswith("wcs_") and not name.startswith("wcs_node_")]
-        problems += variable_problems({name: self._templar.template(variables[name]) if name in SPECS else None for name in playbooks})
+        problems += variable_problems({name: self._templar.template(variables[name]) for name in SPECS if name in variables})
         try:
             options = cast(specs, {name: self._templar.template(variables[name]) for name in specs if name in variables})
         except OptionsError as error:

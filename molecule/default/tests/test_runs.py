@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import signal
@@ -45,7 +46,12 @@ def test_a_newer_controller_finds_nothing_to_change(fleet, core):
     """Another ansible-core on Python 3.13, over SSH as any controller."""
     inventories = [f"--inventory={path}" for path in (*fleet.inventories, fleet.directory / "hosts.yml")]
     result = subprocess.run(
-        [CHECKOUT / "tests/fleet/controller", core, "ansible-playbook", *inventories, SITE], cwd=CHECKOUT, capture_output=True, text=True, check=False
+        [CHECKOUT / "tests/fleet/controller", core, "ansible-playbook", *inventories, SITE],
+        env=os.environ | {"ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1"},
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert changes(result.stdout) == dict.fromkeys(fleet.hosts, 0), result.stdout + result.stderr
 

@@ -136,6 +136,10 @@ class Fleet:
         return outcomes(result.stdout, hosts)
 
 
+# How Ansible says that a task, or one turn of its loop, has failed
+FAILED = ("failed", "failed_when_result", "unreachable")
+
+
 def outcomes(output, hosts):
     """Read what Ansible said in JSON, between warnings."""
     try:
@@ -147,10 +151,9 @@ def outcomes(output, hosts):
     for host in hosts:
         ours = [(task, on[host]) for task, on in results if host in on]
         count = said["stats"][host]
+        parts = [part for _task, result in ours for part in (result, *result.get("results", ()))]
         # A task that failed and was rescued counts for nothing, but tells what for
-        failed = [
-            str(part.get("msg")) for _task, result in ours for part in (result, *result.get("results", ())) if part.get("failed") or part.get("unreachable")
-        ]
+        failed = [str(part.get("msg")) for part in parts if any(part.get(key) for key in FAILED)]
         found[host] = Outcome([task for task, result in ours if result.get("changed")], "\n".join(failed) if count["failures"] + count["unreachable"] else "")
     return found
 

@@ -326,7 +326,8 @@ def main() -> None:
         # First the attributes of the old file, so that an unknown owner is found before it is replaced.
         attributes_changed = before is not None and module.set_fs_attributes_if_different(attributes, False, attributes_diff)
         if not module.check_mode:
-            remove_leftovers(os.path.dirname(path), os.path.dirname(module.tmpdir))
+            # Ansible ends the name of the directory it made for this with a slash, the module does not
+            remove_leftovers(os.path.dirname(path), os.path.dirname(os.path.normpath(module.tmpdir)))
             if changed and after is not None:
                 backup_file = write(module, path, after, mode=0o600, backup=params["backup"])
                 module.set_fs_attributes_if_different(attributes, True)

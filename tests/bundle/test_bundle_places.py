@@ -53,7 +53,7 @@ def test_full(backup, small, tmp_path):
     with contextlib.suppress(OSError), open(small.parent / "filling", "wb", buffering=0) as stream:
         while True:
             stream.write(b"#" * 512)
-    assert run(options)["msg"] == f"{small} cannot be written: No space left on device."
+    assert run(options)["msg"] == f"{small} cannot be written: No space left on device: free some room on its file system."
     assert small.read_bytes() == OLD
     assert sorted(os.listdir(small.parent)) == ["example.com.pem", "filling"]
     (small.parent / "filling").unlink()

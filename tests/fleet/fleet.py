@@ -10,8 +10,10 @@ import os
 import shlex
 import ssl
 import subprocess
+import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import testinfra
 import yaml
@@ -19,6 +21,13 @@ import yaml
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 # Below the bound of a test, so that the playbook is what is named
 PLAY_SECONDS = 840
+
+
+class Outcome(NamedTuple):
+    """What a run came to on a host: the tasks that changed something, and what the ones that failed said."""
+
+    changed: list[str]
+    failed: str
 
 
 class Fleet:
@@ -98,13 +107,13 @@ class Fleet:
         """Return the scenario's own inventory and what all fleets share."""
         return [CHECKOUT / "molecule" / name / "inventory.yml" for name in (self.name, "shared")]
 
-    def play(self, playbook, *arguments, inventories=None, cwd=CHECKOUT):
+    def play(self, playbook, *arguments, inventories=None, cwd=CHECKOUT, **settings):
         """Run a playbook from the installed collection over the fleet."""
         inventories = [*(inventories or self.inventories), self.directory / "hosts.yml"]
         try:
             return subprocess.run(
                 ["ansible-playbook", *(f"--inventory={path}" for path in inventories), playbook, *arguments],
-                env=os.environ | {"ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1"},
+                env=os.environ | {"ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1"} | settings,
                 cwd=cwd,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -116,6 +125,37 @@ class Fleet:
         except subprocess.TimeoutExpired as error:
             said = (error.stdout or b"").decode(errors="replace")
             raise AssertionError(f"{playbook} has not ended within {PLAY_SECONDS} seconds; it said last: {said[-1000:]}") from None
+
+    def play_on(self, playbook, hosts, *arguments):
+        """Run a playbook over some of the hosts, each with variables of its own, and return the outcome on each."""
+        with tempfile.NamedTemporaryFile("w", prefix="hosts", suffix=".json") as inventory:
+            json.dump({"all": {"hosts": hosts}}, inventory)
+            inventory.flush()
+            inventories = [*self.inventories, inventory.name]
+            result = self.play(playbook, "--limit", ",".join(hosts), *arguments, inventories=inventories, ANSIBLE_STDOUT_CALLBACK="ansible.posix.json")
+        return outcomes(result.stdout, hosts)
+
+
+# How Ansible says that a task, or one turn of its loop, has failed
+FAILED = ("failed", "failed_when_result", "unreachable")
+
+
+def outcomes(output, hosts):
+    """Read what Ansible said in JSON, between warnings."""
+    try:
+        said, _end = json.JSONDecoder().raw_decode(output, f"\n{output}".index("\n{"))
+    except ValueError:
+        raise AssertionError(f"the playbook came to nothing: {output[-2000:]}") from None
+    results = [(task["task"]["name"].rpartition(" : ")[2], task["hosts"]) for play in said["plays"] for task in play["tasks"]]
+    found = {}
+    for host in hosts:
+        ours = [(task, on[host]) for task, on in results if host in on]
+        count = said["stats"][host]
+        parts = [part for _task, result in ours for part in (result, *result.get("results", ()))]
+        # A task that failed and was rescued counts for nothing, but tells what for
+        failed = [str(part.get("msg")) for part in parts if any(part.get(key) for key in FAILED)]
+        found[host] = Outcome([task for task, result in ours if result.get("changed")], "\n".join(failed) if count["failures"] + count["unreachable"] else "")
+    return found
 
 
 def recap(output):

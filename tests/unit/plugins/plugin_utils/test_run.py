@@ -21,6 +21,8 @@ ALL = GROUPS["all"]
         (BOTH, {}, ALL),
         (BOTH, {"ansible_run_tags": ["all"], "ansible_skip_tags": []}, ALL),
         (BOTH, {"ansible_run_tags": ["certificate", "agent"], "ansible_skip_tags": ["ports"]}, ALL),
+        # As Molecule calls Ansible for a second run
+        (BOTH, {"ansible_skip_tags": ["molecule-notest", "notest", "molecule-idempotence-notest"]}, ALL),
         (BOTH, {"ansible_limit": "wcs1"}, ["wcs1"]),
         (["balancers"], {"wcs_nodes_group": "nobody"}, ["lb1"]),
         (BOTH, {"wcs_web": "false", "wcs_verify_page": "/wcs/?a=b", "wcs_verify_address": "2001:db8::1"}, ALL),

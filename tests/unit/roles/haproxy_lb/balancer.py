@@ -225,10 +225,16 @@ class Balancer:
         return Connection(port or self.port, **options)
 
     def visit(self, *headers, path="/", **options):
-        """One whole handshake; return the name of the node that took it, or the status when none did."""
+        """One whole handshake; return the name of the node that took it, or the status when none did.
+
+        It is over for haproxy as well: what has been left counts among the sessions of a node until haproxy has seen so.
+        """
         with self.connect(**options) as client:
             status, _answer = client.ask(*(headers or HANDSHAKE), path=path)
-            return client.stream.readline().decode().strip() if status == 101 else status
+            taken = client.stream.readline().decode().strip() if status == 101 else status
+        host, port = client.local[:2]
+        self.wait(lambda: f" src={host}:{port} " not in self.command("show sess"))
+        return taken
 
     def kill(self):
         """End master and worker at once, as a machine without memory does."""

@@ -12,6 +12,7 @@ import ssl
 import subprocess
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -71,6 +72,13 @@ class Fleet:
         code = "import socket as s; c = s.socket(s.AF_UNIX); c.connect('/run/haproxy/admin.sock'); c.send(b'show stat\\n'); print(c.makefile().read())"
         rows = csv.DictReader(self.python(balancer, code).removeprefix("# ").splitlines())
         return {row["svname"]: row for row in rows if row["pxname"] == backend and row["svname"] != "BACKEND"}
+
+    def each(self, names, check):
+        """Hold a check against several hosts at once, since most of it is waiting; fail with what each said that did not pass it."""
+        with ThreadPoolExecutor(len(names)) as pool:
+            ended = dict(zip(names, [pool.submit(check, name) for name in names]))
+        failures = {name: one.exception() for name, one in ended.items() if one.exception()}
+        assert not failures, "; ".join(f"{name}: {failure!r}" for name, failure in failures.items())
 
     def all_empty(self, balancer="lb1", backend="wcs_back"):
         """Wait until every server of a backend is up and has the weight of a node without sessions."""

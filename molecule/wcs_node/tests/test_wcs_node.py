@@ -29,44 +29,52 @@ def test_the_agent_answers_a_balancer(fleet, node, family):
 
 
 @pytest.mark.parametrize("port", [8080, 8081, 9707])
-@pytest.mark.parametrize("node", NODES)
-def test_a_stranger_is_refused(fleet, node, port):
-    stranger = next(name for name in NODES if name != node)
-    code = f"import socket; socket.create_connection(('{fleet.address(node)}', {port}), 2)"
-    assert fleet.host(stranger).run(f'python3 -c "{code}"').rc != 0
+def test_a_stranger_is_refused(fleet, port):
+    def check(node):
+        stranger = next(name for name in NODES if name != node)
+        code = f"import socket; socket.create_connection(('{fleet.address(node)}', {port}), 2)"
+        assert fleet.host(stranger).run(f'python3 -c "{code}"').rc != 0
+
+    fleet.each(NODES, check)
 
 
-@pytest.mark.parametrize("node", NODES)
-def test_wcs_has_read_its_properties(fleet, node):
+def test_wcs_has_read_its_properties(fleet):
     """Only a WCS that was restarted puts the header's address into the session."""
 
-    async def session_id():
-        async with wcs_client.connect(f"ws://{fleet.address(node)}:8080", headers={"X-Client-IP": "198.51.100.7:4711"}) as session:
-            await session.publish("properties")
-            return fleet.streams(node)[0]["sessionId"]
+    def check(node):
+        async def session_id():
+            async with wcs_client.connect(f"ws://{fleet.address(node)}:8080", headers={"X-Client-IP": "198.51.100.7:4711"}) as session:
+                await session.publish("properties")
+                return fleet.streams(node)[0]["sessionId"]
 
-    assert asyncio.run(session_id()).startswith("/198.51.100.7:4711/")
+        assert asyncio.run(session_id()).startswith("/198.51.100.7:4711/")
+
+    fleet.each(NODES, check)
 
 
-@pytest.mark.parametrize("node", NODES)
-def test_a_drain_is_announced_and_undone(fleet, node):
-    fleet.run(node, "/usr/local/bin/wcs-agent drain --reason 'new kernel'")
-    try:
+def test_a_drain_is_announced_and_undone(fleet):
+    def check(node):
+        fleet.run(node, "/usr/local/bin/wcs-agent drain --reason 'new kernel'")
+        try:
+            time.sleep(1.5)
+            assert "drain" in ask(fleet.address(node)).split()
+            status = json.loads(fleet.run(node, "/usr/local/bin/wcs-agent status --json"))
+            assert (status["state"], status["drain"]["reason"]) == ("drained", "new kernel")
+        finally:
+            fleet.run(node, "/usr/local/bin/wcs-agent undrain")
         time.sleep(1.5)
-        assert "drain" in ask(fleet.address(node)).split()
-        status = json.loads(fleet.run(node, "/usr/local/bin/wcs-agent status --json"))
-        assert (status["state"], status["drain"]["reason"]) == ("drained", "new kernel")
-    finally:
-        fleet.run(node, "/usr/local/bin/wcs-agent undrain")
-    time.sleep(1.5)
-    assert "up " in ask(fleet.address(node))
+        assert "up " in ask(fleet.address(node))
+
+    fleet.each(NODES, check)
 
 
-@pytest.mark.parametrize("node", SYSTEMD)
-def test_a_killed_agent_is_back_in_three_seconds(fleet, node):
-    fleet.run(node, "systemctl kill --kill-who=main --signal=KILL wcs-agent")
-    time.sleep(3)
-    assert ask(fleet.address(node)).startswith("up ")
+def test_a_killed_agent_is_back_in_three_seconds(fleet):
+    def check(node):
+        fleet.run(node, "systemctl kill --kill-who=main --signal=KILL wcs-agent")
+        time.sleep(3)
+        assert ask(fleet.address(node)).startswith("up ")
+
+    fleet.each(SYSTEMD, check)
 
 
 def test_the_sandbox_is_tight(fleet):
@@ -74,7 +82,9 @@ def test_the_sandbox_is_tight(fleet):
     assert float(verdict.split(":")[1].split()[0]) <= 1.5, verdict
 
 
-@pytest.mark.parametrize("node", NODES)
-def test_the_rules_outlive_a_reload_of_nftables(fleet, node):
-    fleet.run(node, "systemctl restart nftables")
-    assert "9707" in fleet.run(node, "nft list table inet wcs_node")
+def test_the_rules_outlive_a_reload_of_nftables(fleet):
+    def check(node):
+        fleet.run(node, "systemctl restart nftables")
+        assert "9707" in fleet.run(node, "nft list table inet wcs_node")
+
+    fleet.each(NODES, check)

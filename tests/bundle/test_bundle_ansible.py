@@ -217,12 +217,20 @@ def test_inotify_sees_nothing_wider_than_its_owner(site):
     umask = os.umask(0o022)
     try:
         with Observer(site.certs) as observer:
-            done = site.play(tasks)
+            # A temporary file is gone in no time, and a busy machine may look too late: then once more
+            for turn in range(1, 10):
+                done = site.play(tasks)
+                assert done.returncode == 0, done.stdout
+                time.sleep(0.2)
+                names = {name for name, _mode in observer.seen.copy()}
+                # The first bundle there was has no copy
+                assert sum(name.endswith("~") for name in names) == 6 * turn - 1
+                if any(name.startswith(".ansible_tmp") for name in names):
+                    break
+            else:
+                pytest.fail("no temporary file was ever seen")
     finally:
         os.umask(umask)
-    assert done.returncode == 0, done.stdout
-    names = {name for name, mode in observer.seen}
-    assert any(name.startswith(".ansible_tmp") for name in names) and sum(name.endswith("~") for name in names) == 5
     assert observer.events > 20
     assert observer.wide == set()
 

@@ -8,6 +8,7 @@ make ports, make ports-all and make ports-ubuntu do that. In each round every no
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
@@ -140,6 +141,12 @@ class Round:
     def converge(self, *arguments, **variables):
         return playbook("converge.yml", *arguments, firewalls=self.firewalls, **variables)
 
+    def converge_on(self, nodes, **variables):
+        """The same over the hosts that a case is about: in a run over all of them most of the time goes to the others."""
+        if not nodes:
+            pytest.skip("no host of this round has the firewall")
+        return self.converge("--limit", ",".join(nodes), **variables)
+
     def nodes(self, *firewalls):
         return [node for node in NODES if self.firewalls[node] in firewalls]
 
@@ -177,7 +184,7 @@ def second_run(fleet):
 
 
 def changed(report):
-    return [host for host in SCANNED_HOSTS if report["stats"][host]["changed"]]
+    return [host for host in SCANNED_HOSTS if report["stats"].get(host, {}).get("changed")]
 
 
 def test_every_port_says_what_the_table_says(fleet):
@@ -242,9 +249,9 @@ def test_a_row_that_left_the_table_leaves_the_host(fleet):
 
     filtered = fleet.nodes("firewalld", "ufw", "nftables")
     assert holding() == filtered
-    fleet.converge(wcs_node_ports=[{"name": "ws", "port": 8080, "protocol": "tcp", "from": ["balancers"]}])
+    fleet.converge_on(filtered, wcs_node_ports=[{"name": "ws", "port": 8080, "protocol": "tcp", "from": ["balancers"]}])
     assert holding() == []
-    fleet.converge()
+    fleet.converge_on(filtered)
     assert holding() == filtered
 
 
@@ -269,14 +276,14 @@ def test_every_firewall_takes_addresses_of_every_form(fleet):
     filtered = fleet.nodes("firewalld", "ufw", "nftables")
     rows = {"legacy-http": ODD, "legacy-https": WORLD, "hls": many}
     try:
-        assert changed(fleet.converge(wcs_node_ports_from=rows)) == filtered
-        assert changed(fleet.converge(wcs_node_ports_from=rows)) == []
+        assert changed(fleet.converge_on(filtered, wcs_node_ports_from=rows)) == filtered
+        assert changed(fleet.converge_on(filtered, wcs_node_ports_from=rows)) == []
         for node in filtered:
             for family in FAMILIES:
                 tcp, _udp = open_ports("stranger1", node, family)
                 assert tcp == fleet.expected("stranger", node)[0] | {8888}, (node, family)
     finally:
-        fleet.converge()
+        fleet.converge_on(filtered)
 
 
 HOSTILE = {
@@ -301,13 +308,14 @@ sha256sum /etc/firewalld/policies/* /etc/ufw/*.rules /etc/*.nft; ls /tmp/hostile
 
 
 def test_a_hostile_value_is_refused_by_name_and_changes_nothing(fleet):
+    """Each on one node: what refuses it looks at the value, whichever firewall there is."""
     filtered = fleet.nodes("firewalld", "ufw", "nftables")
     before = {node: inside(node, "sh", "-c", HELD) for node in filtered}
-    for name, variables in HOSTILE.items():
+    for (name, variables), node in zip(HOSTILE.items(), itertools.cycle(filtered)):
         with pytest.raises(AssertionError) as refused:
-            fleet.converge("--limit", ",".join(filtered), **variables)
+            fleet.converge_on([node], **variables)
         assert next(iter(variables)) in str(refused.value), name
-        assert {node: inside(node, "sh", "-c", HELD) for node in filtered} == before, name
+        assert inside(node, "sh", "-c", HELD) == before[node], name
 
 
 OWN_FILE = """flush ruleset
@@ -321,13 +329,14 @@ table inet operators {
 
 
 def test_the_operators_own_file_and_table_stay(fleet):
-    for node in fleet.nodes("nftables"):
+    nodes = fleet.nodes("nftables")
+    for node in nodes:
         podman("exec", "--interactive", HOSTS[node]["fleet_container"], "sh", "-c", "cat >/etc/nftables.conf", input=OWN_FILE)
         inside(node, "systemctl", "enable", "nftables")
         inside(node, "systemctl", "restart", "nftables")
-    fleet.converge(balancers=[])
-    fleet.converge()
-    for node in fleet.nodes("nftables"):
+    fleet.converge_on(nodes, balancers=[])
+    fleet.converge_on(nodes)
+    for node in nodes:
         assert inside(node, "cat", "/etc/nftables.conf") == OWN_FILE
         assert "the operator" in inside(node, "nft", "list", "table", "inet", "operators")
 
@@ -376,8 +385,8 @@ def test_whatever_the_table_has_lost_is_seen(fleet, lose):
     nodes = fleet.nodes("nftables")
     for node in nodes:
         inside(node, "sh", "-c", lose)
-    assert changed(fleet.converge()) == nodes
-    assert changed(fleet.converge()) == []
+    assert changed(fleet.converge_on(nodes)) == nodes
+    assert changed(fleet.converge_on(nodes)) == []
     for node in nodes:
         assert inside(node, "systemctl", "is-enabled", "wcs-node-ports").strip() == "enabled"
     assert fleet.wrong_ports(roles=["stranger"], nodes=nodes) == {}
@@ -389,7 +398,7 @@ def test_the_unit_fails_without_its_table(fleet, lose):
     for node in nodes:
         inside(node, "sh", "-c", f"{lose}; systemctl stop wcs-node-ports; systemctl start wcs-node-ports || :")
         assert inside(node, "systemctl", "show", "--property=ActiveState", "--value", "wcs-node-ports").strip() == "failed"
-    assert changed(fleet.converge()) == nodes
+    assert changed(fleet.converge_on(nodes)) == nodes
     for node in nodes:
         assert inside(node, "systemctl", "is-active", "wcs-node-ports").strip() == "active"
 
@@ -397,7 +406,8 @@ def test_the_unit_fails_without_its_table(fleet, lose):
 PAST = {
     "none": "true",
     "nftables": "nft add table inet wcs_node '{ flags dormant; }'",
-    "ufw": "iptables -D INPUT -j ufw-before-input",
+    # What lets SSH in hangs on its end, too
+    "ufw": "iptables -I INPUT -p tcp -m multiport --dports 22,2002 -j ACCEPT; iptables -D INPUT -j ufw-before-input",
     "firewalld": "firewall-cmd --policy=wcs-node --remove-ingress-zone=ANY",
 }
 
@@ -409,11 +419,15 @@ def test_rules_that_are_led_past_are_seen(fleet):
     assert fleet.wrong_ports(roles=["stranger"]) == {}
 
 
+# firewalld needs no nft, only its library
+EMPTY = """nft flush ruleset 2>/dev/null || python3 -c 'import nftables, sys; sys.exit(nftables.Nftables().cmd("flush ruleset")[0])'"""
+
+
 def test_firewalld_whose_kernel_was_emptied_comes_back(fleet):
     nodes = fleet.nodes("firewalld")
     for node in nodes:
-        inside(node, "sh", "-c", "nft flush ruleset 2>/dev/null || iptables -F")
-    assert changed(fleet.converge()) == nodes
+        inside(node, "sh", "-c", EMPTY)
+    assert changed(fleet.converge_on(nodes)) == nodes
     assert fleet.wrong_ports(roles=["stranger"], nodes=nodes) == {}
 
 

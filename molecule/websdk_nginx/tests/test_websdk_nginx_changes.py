@@ -140,8 +140,8 @@ def test_nginx_comes_up_again_however_often_it_is_killed(fleet):
     before = served(fleet)
     # There is none while systemd waits, and 0 would be the shell that asks
     kill = "pid=$(systemctl show nginx --property MainPID --value); [ $pid = 0 ] || kill -9 $pid; sleep 0.8"
-    for host in fleet.hosts:
-        fleet.run(host, f"for time in 1 2 3 4 5 6 7; do {kill}; done; timeout 60 sh -c 'until systemctl is-active nginx; do sleep 1; done'")
+    kills = f"for time in 1 2 3 4 5 6 7; do {kill}; done; timeout 60 sh -c 'until systemctl is-active nginx; do sleep 1; done'"
+    fleet.each(fleet.hosts, lambda host: fleet.run(host, kills))
     assert served(fleet) == before
     assert converge(fleet)[0] == {"ok"}
 

@@ -35,10 +35,11 @@ command -v nft >/dev/null && echo has nft
 policy() {
     firewall-cmd "$@" --list-all 2>&1 | sed 1d | sort
 }
-# firewalld does not notice when somebody else empties the kernel
+# firewalld does not notice when somebody else empties the kernel. Where there is no nft, it has brought the library
+library='import nftables; print(nftables.Nftables().cmd("list ruleset")[1])'
 policy_in_kernel() {
-    command -v nft iptables-save >/dev/null || return 0
-    { nft list ruleset; iptables-save; ip6tables-save; } 2>/dev/null | grep -q "IN_policy_$1"
+    { nft list ruleset || python3 -c "$library" || iptables-save || echo "nobody knows of IN_policy_$1"; iptables-save; ip6tables-save; } 2>/dev/null |
+        grep -q "IN_policy_$1"
 }
 # Each family that ufw filters has to hold them, every one of them, and to come by there
 ufw_marks() {

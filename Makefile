@@ -4,8 +4,8 @@
 # make demo    build a fleet on this machine, set up the balancer on it, verify it, leave it running
 # make demo-cdn                               the same of an origin, two edges and a balancer with a pool for each
 # make clean   remove the fleets and everything that was built
-# make test    lint, unit, sanity, the agent on the oldest Python, and the whole fleet set up, seen by a browser and by those who read the documentation
-# make everything                             that, every scenario and release, Ubuntu, SELinux, load, every firewall, the fuzz: hours
+# make test    lint, unit, sanity, the scenarios, and balancer and agent with the oldest and the newest HAProxy and Python
+# make everything                             that, the CDN, every release, Ubuntu, SELinux, load, every firewall, the fuzz: hours
 # make lint    every static check             make unit       tests without a fleet
 # make sanity  ansible-test                   make molecule   every scenario
 # make real    the modules, the balancer and the agent against Java and every release's Python and HAProxy
@@ -133,8 +133,9 @@ clean:
 # Two at a time, since much of it is waiting; what each has to say comes when it has ended
 test: TIME_LIMIT = 80m
 test:
-	@PYTEST_ADDOPTS="-k 'not test_runs'" $(MAKE) --no-print-directory --jobs=2 --output-sync=target lint sanity molecule-default
-	@$(MAKE) --no-print-directory unit real-agent-bullseye
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint molecule-haproxy_lb sanity molecule-default molecule-wcs_node molecule-websdk_nginx \
+	    real-agent-bullseye real-agent-forky
+	@$(MAKE) --no-print-directory unit real-balancer-forky
 	@echo "everything passed"
 
 everything: TIME_LIMIT = 6h

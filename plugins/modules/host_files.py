@@ -17,7 +17,7 @@ description:
     M(ansible.builtin.file), which are not asked for the others.
   - A link in the place of a file is replaced, what it leads to stays; a link in the place of a directory may lead to one.
 extends_documentation_fragment:
-  - webcallserver.balancer._attributes.files
+  - webcallserver.balancer._attributes
 attributes:
   action:
     description: Writes what differs from the controller.

@@ -17,6 +17,8 @@ import sys
 import threading
 import time
 
+from ansible_collections.webcallserver.balancer.tests.unit.wcs_standin.ports import free_port
+
 from .conftest import HAPROXY, ROLE
 
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
@@ -27,11 +29,6 @@ def accepted(request):
     """The answer to the key of a handshake."""
     key = next(line.partition(": ")[2] for line in request if line.lower().startswith("sec-websocket-key: "))
     return base64.b64encode(hashlib.sha1(key.encode() + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest()).decode()
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
 
 
 def head(stream):

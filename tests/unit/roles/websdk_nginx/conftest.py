@@ -8,7 +8,6 @@ import http.client
 import os
 import shlex
 import shutil
-import socket
 import subprocess
 import time
 from pathlib import Path
@@ -18,6 +17,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 from ansible_collections.webcallserver.balancer.plugins.module_utils import _release
 from ansible_collections.webcallserver.balancer.tests.unit import websdk
+from ansible_collections.webcallserver.balancer.tests.unit.wcs_standin.ports import free_port
 
 ROLE = Path(__file__).resolve().parents[4] / "roles" / "websdk_nginx"
 
@@ -108,12 +108,6 @@ class Served:
             return response
         finally:
             connection.close()
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def start(config, ready):

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright (c) 2026 webcallserver.balancer contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Compare the module with `openssl verify` on the server cases of x509-limbo: limbo.py limbo.json.

@@ -44,3 +44,10 @@ def test_without_dpkg_a_site_is_somebody_s(tmp_path):
     (tmp_path / "dpkg-query").chmod(0o755)
     environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
     assert "own " in subprocess.check_output(["sh", "-s", str(tmp_path / "default")], input=PROGRAM.read_text(), text=True, env=environment)
+
+
+def test_the_kernel_is_asked_for_ipv6():
+    """The kernel's files have no size."""
+    output = subprocess.check_output(["sh", "-s", "/nowhere"], input=PROGRAM.read_text(), text=True)
+    known = Path("/proc/net/if_inet6")
+    assert ("family ipv6" in output.splitlines()) is (known.exists() and known.read_text() != "")

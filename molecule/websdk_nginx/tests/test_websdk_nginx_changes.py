@@ -131,7 +131,7 @@ def test_what_a_stopped_run_left_is_completed_by_the_next(fleet):
             assert outcome(result) == dict.fromkeys(fleet.hosts, "changed"), (arguments, cases, result.stdout)
         for host in fleet.hosts:
             assert "OK" in fleet.run(host, "grep -v '^#' /run/wcs-web.in-force | sha256sum --check")
-            assert fleet.run(host, "systemctl is-enabled nginx; ls -A /srv/wcs-web").split() == ["enabled", "releases", "wcs"]
+            assert fleet.run(host, "systemctl is-enabled nginx; LC_ALL=C ls -A /srv/wcs-web").split() == ["enabled", ".lock", "releases", "wcs"]
         assert served(fleet) == before
     assert converge(fleet)[0] == {"ok"}
 

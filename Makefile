@@ -133,7 +133,7 @@ clean:
 # Two at a time, since much of it is waiting; what each has to say comes when it has ended
 test: TIME_LIMIT = 80m
 test:
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint molecule-haproxy_lb sanity molecule-default molecule-wcs_node molecule-websdk_nginx \
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target molecule-default molecule-haproxy_lb lint sanity molecule-wcs_node molecule-websdk_nginx \
 	    real-agent-bullseye real-agent-forky
 	@$(MAKE) --no-print-directory unit real-balancer-forky
 	@echo "everything passed"

@@ -21,7 +21,7 @@ options:
     required: true
   node:
     description:
-      - What the role knows of the node, with C(options) (of the role, without the prefix), C(plan) (as P(webcallserver.balancer.node_plan#filter) returns it),
+      - What the role knows of the node, with C(options) (of the role, without the prefix), C(plan) (as P(webcallserver.balancer._node_plan#filter) returns it),
         C(file) (what M(webcallserver.balancer.flashphoner_properties) foretold), C(table) (of the ports), C(agent) (its settings),
         C(python) (its version, such as V(3.9.2)),
         C(family) and C(release) (the major one, such as V(9)).

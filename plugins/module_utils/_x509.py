@@ -126,7 +126,7 @@ def _read(found: x509.Certificate, der: bytes) -> Certificate:
         public_key = loaded.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         # The library forgives a curve that is spelt out; browsers do not.
         key = key if public_key in der else f"{key} written in an unusual way"
-    # What releases of the library raise for a key they do not know; such a leaf is refused by its kind
+    # Each is what some release of the library raises for a key it does not know. Nothing passes for it: no check accepts this kind
     except (ValueError, UnsupportedAlgorithm, NotImplementedError):
         key = "of an unknown kind or curve"
     return Certificate(
@@ -152,7 +152,7 @@ def private_key(text: bytes) -> tuple[str, bytes]:
     try:
         loaded: t.Any = load_pem_private_key(text, None)
         return kind_of_key(loaded)[0], loaded.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    # What releases of the library raise for damaged, encrypted and unknown keys; each is refused
+    # Each is what some release of the library raises for a damaged, encrypted or unknown key. All are refused, in one sentence
     except (ValueError, TypeError, UnsupportedAlgorithm, NotImplementedError):
         raise PemError("is damaged: it is no private key that browsers accept. Copy the file again, or make an ECDSA (P-256) or RSA key") from None
 

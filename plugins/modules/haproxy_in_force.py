@@ -109,12 +109,11 @@ nofile:
 """
 
 import hashlib
-import socket
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils import _haproxy, _in_force
 from ..module_utils import _haproxy_in_force as haproxy
-from ..module_utils import _in_force
 from ..module_utils._io import FileError, read
 
 ENABLED = ("enabled", "enabled-runtime", "static", "alias")
@@ -143,12 +142,8 @@ def unit(module: AnsibleModule, name: str) -> dict[str, str]:
 def ask(path: str, command: str) -> str:
     """Ask the running HAProxy; the answer is empty when it cannot be asked."""
     try:
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(5)
-            connection.connect(path)
-            connection.sendall(command.encode() + b"\n")
-            return b"".join(iter(lambda: connection.recv(65536), b"")).decode("utf-8", "replace")
-    except OSError:
+        return _haproxy.ask(path, command)
+    except (OSError, _haproxy.NoAnswer):
         return ""
 
 

@@ -105,17 +105,11 @@ old_workers:
   sample: [{"pid": 4711, "sessions": 30}]
 """
 
-import csv
-import io
 import re
-import socket
-import time
 
 from ansible.module_utils.basic import AnsibleModule
 
-# Of five thousand servers it is three million bytes
-LARGEST = 64 * 1024 * 1024
-PATIENCE = 15
+from ..module_utils._haproxy import SERVER, NoAnswer, ask, rows
 
 # What HAProxy counts in, by its own column names; all else is text, whatever it looks like
 COLUMNS = """
@@ -128,43 +122,12 @@ COLUMNS = """
     ssl_sess ssl_reused_sess ssl_failed_handshake
 """
 NUMBERS = frozenset(COLUMNS.split())
-SERVER = "2"
 OLD_WORKER = re.compile(r"([0-9]+)\s+worker\b")
-
-
-class NoAnswer(Exception):
-    """HAProxy said something that is not what it was asked for."""
-
-
-def ask(path: str, command: str) -> str:
-    """Return HAProxy's answer to one command on one of its sockets."""
-    end, parts, size = time.monotonic() + PATIENCE, [], 0
-    with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(PATIENCE)
-        connection.connect(path)
-        connection.sendall(f"{command}\n".encode())
-        while part := connection.recv(65536):
-            parts.append(part)
-            size += len(part)
-            if size > LARGEST or time.monotonic() > end:
-                raise NoAnswer(f"the answer to {command} has no end")
-    return b"".join(parts).decode("utf-8", "replace")
 
 
 def number(text: str) -> int | str:
     """Return the number in a column of numbers."""
     return int(text) if re.fullmatch(r"-?[0-9]{1,20}", text) else text
-
-
-def rows(statistics: str) -> list[dict[str, str]]:
-    """Return the lines of the CSV of C(show stat), a mapping each. A text in it may have any character but the one that ends a line."""
-    try:
-        found = list(csv.DictReader(io.StringIO(statistics.removeprefix("# "), newline="\n")))
-    except csv.Error as error:
-        raise NoAnswer(f"its statistics cannot be read: {error}") from error
-    if any(row.get(key) is None for row in found for key in ("pxname", "svname", "type")):
-        raise NoAnswer("its statistics have no columns pxname, svname and type")
-    return found
 
 
 def servers(statistics: str, backend: str | None = None) -> list[dict[str, int | str]]:

@@ -66,44 +66,33 @@ waited:
   returned: success
 """
 
-import csv
-import socket
 import time
 
 from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils._haproxy import SERVER, NoAnswer, ask, rows
 
 EVERY = 0.5
 # "no check" is all that HAProxy knows of a server that it does not check
 READY = ("UP", "no check", "DRAIN", "DRAIN (agent)", "MAINT")
 
 
-def ask(path: str, command: str) -> str:
-    """HAProxy's answer; nothing where it does not run."""
+def servers(path: str) -> list[dict[str, str]]:
+    """The rows of HAProxy's servers; none where it does not run."""
     try:
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(10)
-            connection.connect(path)
-            connection.sendall(f"{command}\n".encode())
-            with connection.makefile(encoding="utf-8", errors="replace", newline="\n") as answer:
-                return answer.read()
-    except OSError:
-        return ""
+        return [row for row in rows(ask(path, "show stat")) if row["type"] == SERVER]
+    except (OSError, NoAnswer):
+        return []
 
 
-def servers(statistics: str) -> list[dict[str, str]]:
-    """The rows of servers, which are of type 2."""
-    rows = csv.DictReader(statistics.removeprefix("# ").split("\n"))
-    return [row for row in rows if row.get("type") == "2"]
-
-
-def statuses(statistics: str, server: str, places: set[str]) -> dict[str, str]:
+def statuses(found: list[dict[str, str]], server: str, places: set[str]) -> dict[str, str]:
     """How HAProxy sees the server, by backend."""
-    return {row["pxname"]: row["status"] or "" for row in servers(statistics) if row["svname"] == server or row.get("addr") in places}
+    return {row["pxname"]: row["status"] or "" for row in found if row["svname"] == server or row.get("addr") in places}
 
 
 def follow(path: str, server: str, port: int, check_port: int) -> None:
-    """Tell HAProxy on which ports the node listens."""
-    for row in servers(ask(path, "show stat")):
+    """Tell HAProxy on which ports the node listens; OSError when it cannot be told."""
+    for row in servers(path):
         if row["svname"] != server:
             continue
         name = f"set server {row['pxname']}/{server}"
@@ -129,9 +118,12 @@ def main() -> None:
     places = {f"[{address}]:{module.params['port']}" if ":" in address else f"{address}:{module.params['port']}" for address in module.params["addresses"]}
     began = time.monotonic()
     if module.params["check_port"] and not module.check_mode:
-        follow(module.params["socket"], server, module.params["port"], module.params["check_port"])
+        try:
+            follow(module.params["socket"], server, module.params["port"], module.params["check_port"])
+        except (OSError, NoAnswer) as error:
+            module.fail_json(msg=f"This balancer could not be told on which ports {server} listens ({error}): see that HAProxy runs, and run again.")
     while True:
-        seen = statuses(ask(module.params["socket"], "show stat"), server, places)
+        seen = statuses(servers(module.params["socket"]), server, places)
         wrong = [f"{status or 'unknown'} in {backend}" for backend, status in seen.items() if status not in READY]
         if not wrong or module.check_mode:
             break

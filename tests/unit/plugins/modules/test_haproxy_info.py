@@ -8,8 +8,10 @@ import socket
 import threading
 
 import pytest
+from ansible_collections.webcallserver.balancer.plugins.module_utils import _haproxy
+from ansible_collections.webcallserver.balancer.plugins.module_utils._haproxy import NoAnswer
 from ansible_collections.webcallserver.balancer.plugins.modules import haproxy_info
-from ansible_collections.webcallserver.balancer.plugins.modules.haproxy_info import NoAnswer, backends, old_workers, servers, sessions_before
+from ansible_collections.webcallserver.balancer.plugins.modules.haproxy_info import backends, old_workers, servers, sessions_before
 
 HEADER = "# pxname,svname,scur,status,weight,type,cookie,last_agt,check_desc,new_column,"
 LISTENER, FRONTEND, BACKEND, SERVER = "3", "0", "1", "2"
@@ -133,7 +135,7 @@ def test_a_master_that_cannot_be_asked(tmp_path):
 
 
 def test_an_answer_without_an_end_is_given_up(answering, monkeypatch):
-    monkeypatch.setattr(haproxy_info, "LARGEST", 100000)
+    monkeypatch.setattr(_haproxy, "LARGEST", 100000)
     path = answering({"show stat": ["x" * 65536 for _turn in range(1000)]})
     with pytest.raises(NoAnswer, match="no end"):
         haproxy_info.ask(path, "show stat")

@@ -7,8 +7,9 @@ from __future__ import annotations
 import contextlib
 
 import pytest
+from ansible_collections.webcallserver.balancer.plugins.modules.haproxy_ready import follow
 
-from .balancer import HANDSHAKE, balanced, free_port
+from .balancer import HANDSHAKE, Node, balanced, free_port
 
 HOST = HANDSHAKE[0]
 
@@ -156,3 +157,24 @@ def test_a_client_of_a_dead_node_goes_elsewhere(client):
     balancer.wait(lambda: balancer.servers()[node.name]["status"].startswith("DOWN"))
     taken = again(balancer, headers, options)
     assert taken and node.name not in taken
+
+
+def test_sessions_and_checks_follow_a_node_whose_ports_change(running):
+    """As after a restart on other ports, before haproxy.cfg says so: without a reload, and the sessions that there are stay."""
+    balancer, nodes, _web = running("stays", "moves")
+    worker = balancer.pid()
+    with contextlib.closing(Node("moved")) as moved, held(balancer) as first, held(balancer) as second:
+        assert {first, second} == {"stays", "moves"}
+        nodes[1].servers[0].close()
+        nodes[1].servers[1].close()
+        balancer.wait(lambda: balancer.servers()["moves"]["status"].startswith("DOWN"))
+        follow(str(balancer.stats_socket), "moves", moved.variables["port"], moved.variables["check_port"])
+        balancer.wait(lambda: balancer.servers()["moves"]["status"] == "UP")
+        assert {balancer.visit(), balancer.visit()} == {"stays", "moved"}
+        assert balancer.servers()["moves"]["addr"] == f"127.0.0.1:{moved.variables['port']}"
+        # Told once more, it stays as it is, and so does a server of another name
+        follow(str(balancer.stats_socket), "moves", moved.variables["port"], moved.variables["check_port"])
+        follow(str(balancer.stats_socket), "elsewhere", 1, 1)
+        assert balancer.servers()["stays"]["status"] == "UP"
+        assert {balancer.visit(), balancer.visit()} == {"stays", "moved"}
+    assert balancer.pid() == worker

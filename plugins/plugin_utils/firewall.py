@@ -33,6 +33,8 @@ PROTOCOLS = {"tcp": ("tcp",), "udp": ("udp",), "both": ("tcp", "udp")}
 Span = t.Tuple[int, int]
 FAMILIES = {4: "ipv4", 6: "ipv6"}
 ALONE = ("everyone", "nobody")
+# What marks the rules of one plan on a host
+MARK = re.compile(r"[0-9a-f]{16}")
 # name in a row: what the variable with its networks is called behind the role's name
 VARIABLES = {"balancers": "balancer_addresses", "admins": "admin_networks", "peers": "address"}
 
@@ -170,6 +172,43 @@ def port_rules(
     ]
 
 
+class Look(t.NamedTuple):
+    """What firewall_look.sh printed on a host, for one role."""
+
+    ssh: list[int]  # ports that must never be closed
+    active: list[str]  # firewalls that are in force
+    families: list[str]  # of addresses that the kernel has
+    has_nft: bool
+    touched: list[str]  # firewalls that hold something of the role
+    live: dict[str, set[str]]  # by firewall, the marks of the rules that are in force
+
+    def in_force(self, firewall: str) -> str:
+        """The mark of the rules that a firewall has in force, all of them and no others; empty when that is not so."""
+        marks = self.live.get(firewall, set())
+        mark = next(iter(marks)) if len(marks) == 1 else ""
+        return mark if MARK.fullmatch(mark) else ""
+
+
+def read_look(lines: t.Iterable[str], role: str) -> Look:
+    """Read the lines of firewall_look.sh; a line of another form is none of ours."""
+    look = Look([], [], [], False, [], defaultdict(set))
+    for line in lines:
+        kind, *words = line.split() or [""]
+        if kind == "ssh" and len(words) == 1 and words[0].isdecimal():
+            look.ssh.append(int(words[0]))
+        elif kind == "active" and len(words) == 1:
+            look.active.append(words[0])
+        elif kind == "family" and len(words) == 1:
+            look.families.append(words[0])
+        elif kind == "has" and words == ["nft"]:
+            look = look._replace(has_nft=True)
+        elif kind == "touched" and words[:1] == [role] and len(words) == 2:
+            look.touched.append(words[1])
+        elif kind == "live" and words[:1] == [role] and len(words) == 3:
+            look.live[words[1]].add(words[2])
+    return look
+
+
 class Plan(t.TypedDict):
     """What is to be done to the firewall of a host."""
 
@@ -190,22 +229,20 @@ def firewall_plan(lines: t.Iterable[str], wanted: t.Mapping[str, t.Any]) -> Plan
     lines are what firewall_look.sh printed there. wanted has role (whose variables are named), firewall (auto, or one of them), without (what auto is
     where no firewall is active), and table, networks, changes and properties for the rules.
     """
-    words = [line.split() for line in lines if line.strip()]
     role = str(wanted["role"])
-    seen = {kind: [row[1] for row in words if row[0] == kind and len(row) == 2] for kind in ("ssh", "active", "family", "has")}
-    touched = [row[2] for row in words if row[:2] == ["touched", role] and len(row) == 3]
+    look = read_look(lines, role)
     firewall = str(wanted["firewall"])
     if firewall == "auto":
-        firewall = [*seen["active"], str(wanted["without"])][0]
+        firewall = [*look.active, str(wanted["without"])][0]
     rules: list[Rule] = []
     problem = ""
-    if firewall not in (*seen["active"], "nftables", "none"):
+    if firewall not in (*look.active, "nftables", "none"):
         problem = (
             f"{role}_firewall is {firewall}, but {firewall} is not active on this host, and the role never enables a firewall, because that may shut "
             f"SSH out: let SSH in there and enable it yourself, or set {role}_firewall to auto."
         )
     try:
-        rules = port_rules(wanted["table"], wanted["networks"], wanted["changes"], wanted["properties"], sorted(set(seen["ssh"])), role)
+        rules = port_rules(wanted["table"], wanted["networks"], wanted["changes"], wanted["properties"], sorted(set(look.ssh)), role)
     except ValueError as error:
         problem = f"{str(error).rstrip('.')}."
     digest = hashlib.sha256(json.dumps(rules, sort_keys=True).encode()).hexdigest()[:16]
@@ -213,10 +250,10 @@ def firewall_plan(lines: t.Iterable[str], wanted: t.Mapping[str, t.Any]) -> Plan
         "firewall": firewall,
         "rules": rules,
         "digest": digest,
-        "in_force": {row[3] for row in words if row[:3] == ["live", role, firewall] and len(row) == 4} == {digest},
-        "active": seen["active"],
-        "touched": touched,
-        "families": seen["family"],
-        "has_nft": "nft" in seen["has"],
+        "in_force": look.in_force(firewall) == digest,
+        "active": look.active,
+        "touched": look.touched,
+        "families": look.families,
+        "has_nft": look.has_nft,
         "problem": problem,
     }

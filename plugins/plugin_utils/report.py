@@ -10,6 +10,7 @@ import re
 import typing as t
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from .firewall import read_look
 from .run import brief
 
 Row = dict[str, t.Any]
@@ -17,8 +18,6 @@ Seen = Mapping[str, t.Any]
 # Below it a certificate should have been renewed: nine days of ninety, half a day of six
 LEAST_PERCENT = 10
 LISTED = 3
-# What marks the rules of a firewall
-DIGEST = re.compile(r"[0-9a-f]{16}")
 CLIENT = re.compile(r"/(.+):([0-9]{1,5})")
 
 
@@ -63,11 +62,11 @@ def ports_in_force(result: Seen | None, role: str) -> Seen | None:
     """Tell in the words of the others what the look at a firewall has shown."""
     if not result or "stdout_lines" not in result:
         return result
-    words = [line.split() for line in result["stdout_lines"]]
-    firewalls = [row[2] for row in words if row[:2] == ["touched", role] and len(row) == 3]
-    live = {name: {row[3] for row in words if row[:3] == ["live", role, name] and len(row) == 4} for name in firewalls}
-    wrong = [name for name, marks in live.items() if len(marks) != 1 or not all(DIGEST.fullmatch(mark) for mark in marks)]
-    return {"in_force": not wrong, "reasons": [f"the rules of {name} are not all in the kernel" for name in wrong]} if firewalls else None
+    look = read_look(result["stdout_lines"], role)
+    if not look.touched:
+        return None
+    wrong = [name for name in look.touched if not look.in_force(name)]
+    return {"in_force": not wrong, "reasons": [f"the rules of {name} are not all in the kernel" for name in wrong]}
 
 
 def server_row(name: str, server: Seen) -> Row:

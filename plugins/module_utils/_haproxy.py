@@ -28,6 +28,8 @@ def ask(path: str, command: str) -> str:
         connection.settimeout(PATIENCE)
         connection.connect(path)
         connection.sendall(f"{command}\n".encode())
+        # The master's socket stays open after an answer for as long as more may be asked
+        connection.shutdown(socket.SHUT_WR)
         while part := connection.recv(65536):
             parts.append(part)
             size += len(part)

@@ -121,7 +121,7 @@ def rendered(directory) -> dict:
         "haproxy_lb_chain": "",
         "haproxy_lb_private_key": "",
         "__haproxy_lb_version": {"stdout": run("haproxy", "-v")},
-        "__haproxy_lb_look": {"stdout": ""},
+        "look": {"programs": {"balancer": {"stdout": ""}}, "haproxy": {}, "configuration": {}},
         "__haproxy_lb_dir": DIRECTORY,
         "__haproxy_lb_socket": f"{DIRECTORY}/admin.sock",
         "__haproxy_lb_state_file": f"{DIRECTORY}/server-state",
@@ -132,8 +132,9 @@ def rendered(directory) -> dict:
         task | {"vars": {"haproxy_lb_servers": servers}}
         for target, (source, servers) in wanted.items()
         for task in (
-            {"webcallserver.balancer.role_options": {"role": "haproxy_lb"}, "register": "__haproxy_lb_read"},
-            {"ansible.builtin.set_fact": {"__haproxy_lb_plan": "{{ __haproxy_lb_new_plan }}"}},
+            {"webcallserver.balancer.role_options": {"role": "haproxy_lb"}, "register": "read"},
+            {"ansible.builtin.set_fact": {"__haproxy_lb_seen": "{{ look | combine({'options': read.options}) }}"}},
+            {"ansible.builtin.set_fact": {"__haproxy_lb_seen": "{{ __haproxy_lb_seen | combine({'plan': __haproxy_lb_plan_now}) }}"}},
             {"ansible.builtin.template": {"src": str(ROLE / "templates" / source), "dest": str(directory / target)}},
         )
     ]

@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import typing as t
 
 from ansible.plugins.action import ActionBase
+
+from ..plugin_utils.files import ABSENT, OTHER, differences
 
 Entry = t.Dict[str, t.Any]
 
@@ -22,20 +23,21 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         result = super().run(tmp, task_vars)
         files: list[Entry] = [dict(entry) for entry in self._task.args.get("files", [])]
-        asked = [{**entry, "content": None, "sha256": digest(entry.get("content"))} for entry in files]
-        seen: dict[str, t.Any] = self._execute_module("webcallserver.balancer.host_files", {"files": asked}, task_vars=task_vars)
+        asked = {"files": [entry["path"] for entry in files], "labels": [entry["path"] for entry in files if entry.get("labelled")]}
+        seen: dict[str, t.Any] = self._execute_module("webcallserver.balancer.host_look", asked, task_vars=task_vars)
         if seen.get("failed"):
             return {**result, **seen}
+        paths = differences(files, seen["files"])
         diffs: list[t.Any] = []
         for entry in files:
-            reason = seen["paths"].get(entry["path"])
+            reason = paths.get(entry["path"])
             if reason is None:
                 continue
-            if self._task.check_mode and reason == "it is not there":
+            if self._task.check_mode and reason == ABSENT:
                 # Neither is its directory, perhaps
                 diffs.append({"before": "", "after": str(entry.get("content") or ""), "before_header": entry["path"], "after_header": entry["path"]})
                 continue
-            if reason == "it is something else":
+            if reason == OTHER:
                 wanted = "a directory" if entry.get("content") is None else "a file"
                 return {**result, "changed": bool(diffs), "failed": True, "msg": f"{entry['path']} is not {wanted}, as it should be: move it away."}
             done = self._write(entry, task_vars)
@@ -43,7 +45,7 @@ class ActionModule(ActionBase):
                 return {**result, "changed": bool(diffs), "failed": True, "msg": f"{entry['path']}: {done.get('msg', 'it could not be written')}"}
             found = done.get("diff") or []
             diffs.extend(found if isinstance(found, list) else [found])
-        return {**result, "changed": bool(seen["paths"]), "paths": seen["paths"], "diff": diffs}
+        return {**result, "changed": bool(paths), "paths": paths, "diff": diffs}
 
     def _write(self, entry: Entry, task_vars: dict[str, t.Any] | None) -> dict[str, t.Any]:
         """Have one of Ansible's own modules make an entry what it should be."""
@@ -70,8 +72,3 @@ class ActionModule(ActionBase):
         )
         written: dict[str, t.Any] = copy.run(task_vars=task_vars)
         return written
-
-
-def digest(content: t.Any) -> str | None:
-    """Return the SHA-256 of a file's content, None of a directory."""
-    return None if content is None else hashlib.sha256(str(content).encode()).hexdigest()

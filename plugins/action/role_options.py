@@ -6,16 +6,12 @@
 from __future__ import annotations
 
 import typing as t
-from pathlib import Path
 
-import yaml
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from ..plugin_utils.options import OptionsError, cast, misspelt
-from ..plugin_utils.run import SPECS, variable_problems
-
-ROLES = Path(__file__).resolve().parents[2] / "roles"
+from ..plugin_utils.options import OptionsError
+from ..plugin_utils.role import role_options
 
 
 class ActionModule(ActionBase):
@@ -27,19 +23,9 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         result = super().run(tmp, task_vars)
         _validation, arguments = self.validate_argument_spec({"role": {"type": "str", "required": True}})
-        role, variables = arguments["role"], task_vars or {}
-        prefix = f"{role}_"
         try:
-            specs = yaml.safe_load((ROLES / role / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))["argument_specs"]["main"]["options"]
-        except OSError:
-            raise AnsibleActionFail(f"role is {role}, which is no role of this collection.") from None
-        problems = misspelt(prefix, specs, variables)
-        problems += variable_problems({name: self._templar.template(variables[name]) for name in SPECS if name in variables})
-        try:
-            options = cast(specs, {name: self._templar.template(variables[name]) for name in specs if name in variables})
+            options = role_options(arguments["role"], task_vars or {}, self._templar.template)
         except OptionsError as error:
-            problems.append(str(error))
-        if problems:
-            raise AnsibleActionFail(f"{' '.join(problems)} What each may be: ansible-doc -t role webcallserver.balancer.{role}")
+            raise AnsibleActionFail(str(error)) from None
         # Among them may be keys and passwords
-        return {**result, "changed": False, "options": {name.removeprefix(prefix): value for name, value in options.items()}, "_ansible_no_log": True}
+        return {**result, "changed": False, "options": options, "_ansible_no_log": True}

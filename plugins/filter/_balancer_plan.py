@@ -50,6 +50,12 @@ options:
     description: What the values of cookies are made of; empty where they are the names of the servers.
     type: str
     default: ""
+  haproxy:
+    description: What M(webcallserver.balancer.host_look) saw of the running HAProxy.
+    type: dict
+  configuration:
+    description: What M(webcallserver.balancer.host_look) saw of the file that is there.
+    type: dict
 """
 
 EXAMPLES = r"""

@@ -16,14 +16,14 @@ description:
 positional: node
 options:
   _input:
-    description: What M(webcallserver.balancer.wcs_host_info) returned of the host.
+    description: The answer to O(webcallserver.balancer.host_look#module:wcs) of M(webcallserver.balancer.host_look).
     type: dict
     required: true
   node:
     description:
       - What the role knows of the node, with C(options) (of the role, without the prefix), C(plan) (as P(webcallserver.balancer._node_plan#filter) returns it),
         C(file) (what M(webcallserver.balancer.flashphoner_properties) foretold), C(table) (of the ports), C(agent) (its settings),
-        C(python) (its version, such as V(3.9.2)),
+        C(python) (its version, such as V(3.9.2)), C(agent_python) (that of the agent's, empty for none),
         C(family) and C(release) (the major one, such as V(9)).
     type: dict
     required: true

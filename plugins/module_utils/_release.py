@@ -558,6 +558,18 @@ def stale(root: str, before: Site, after: Site) -> list[str]:
     return sorted([*releases, *(name for name in _listed(root) if name.startswith(SWITCHING))])
 
 
+def due(root: str, release: str, sha256: str, keep: int) -> str:
+    """Return why a release has to be brought or switched to, '' when it is served and nothing else is left to do; ReleaseError as survey."""
+    before = survey(root)
+    wanted = release if release in before.releases else find(before.releases, sha256.lower()) if sha256 and not release else ""
+    if not wanted:
+        return "the release is not there"
+    after = settle(before, wanted, keep)
+    if after.current != before.current:
+        return "another release is served"
+    return "releases are there that are kept no longer" if after != before or stale(root, before, after) else ""
+
+
 def add(root: str, release: str, stream: t.BinaryIO, chosen: Plan) -> None:
     """Unpack a release under its name, in one step as seen from outside."""
     home = os.path.join(root, RELEASES)

@@ -132,6 +132,10 @@ active:
   description: Whether the server runs.
   returned: when O(started_on) and O(service) are given
   type: bool
+recorded:
+  description: Whether there was a copy of what the server runs on, or no need of one since it does not run.
+  returned: when O(started_on) and O(service) are given
+  type: bool
 effective:
   description: What the whole file means after the task, the values that look secret masked.
   returned: success
@@ -144,47 +148,13 @@ backup_file:
   sample: /usr/local/FlashphonerWebCallServer/conf/flashphoner.properties.4711.2026-03-01@12:30:05~
 """
 
-import os
-import time
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._in_force import parse_unit
-from ..module_utils._io import FileError, changed_at, make_directory, read, real_path, rehearse, write
-from ..module_utils._properties import PropertiesError, hidden, load, masked, merge, pending, refuse_foreign, texts
-
-
-class Unit(t.NamedTuple):
-    """What systemd says of the server: whether it runs, which invocation that is, and when it began to start, in seconds since 1970."""
-
-    active: bool
-    invocation: str
-    started_at: float
-
-
-def unit(module: AnsibleModule, name: str) -> Unit:
-    shown = ["--property=ActiveState", "--property=InvocationID", "--property=InactiveExitTimestampMonotonic"]
-    dummy, output, dummy = module.run_command(["systemctl", "show", *shown, "--", name], check_rc=True)
-    said = parse_unit(output)
-    # By the clock that nobody sets
-    ago = time.clock_gettime(time.CLOCK_MONOTONIC) - int(said.get("InactiveExitTimestampMonotonic") or 0) / 1e6
-    return Unit(said.get("ActiveState") in ("active", "activating", "reloading"), said.get("InvocationID", ""), time.time() - ago)
-
-
-def started_on(module: AnsibleModule, running: Unit, path: str, before: bytes) -> dict[str, str] | None:
-    """What the running server has read, None when nobody knows."""
-    record = module.params["started_on"]
-    head = f"# {running.invocation}\n".encode()
-    copy = read(record)
-    if copy is not None and copy.startswith(head):
-        return load(copy)
-    if (changed_at(path) or 0) >= running.started_at:
-        return None
-    if not module.check_mode:
-        make_directory(os.path.dirname(record), 0o700)
-        write(module, record, head + before, mode=0o600)
-    return load(before)
+from ..module_utils._io import FileError, real_path, rehearse, write
+from ..module_utils._properties import PropertiesError, hidden, load, masked
+from ..module_utils._wcs_properties import in_force, plan
 
 
 def main() -> None:
@@ -208,18 +178,10 @@ def main() -> None:
     result: dict[str, t.Any] = {}
     attributes: dict[str, t.Any] = {}
     try:
-        found = read(path)
-        if found is None:
-            raise FileError(f"{path} does not exist: install Web Call Server on this host first, or name its properties file with 'path'.")
-        before: bytes = found
-        wanted = texts(properties)
-        refuse_foreign(before, wanted)
-        after = merge(before, wanted)
-        old = load(before)
+        change = plan(path, properties)
+        before, after = change.before, change.after
         if module.params["service"]:
-            running = unit(module, module.params["service"])
-            result["active"] = running.active
-            result["pending_keys"] = pending(started_on(module, running, path, before), wanted) if running.active else []
+            result |= in_force(module, module.params["service"], module.params["started_on"], path, change, keep=not module.check_mode)
         file_args = module.load_file_common_arguments(module.params, path=real_path(path))
         # First the attributes of the old file, so that an unknown owner is found before it is replaced
         changed = module.set_fs_attributes_if_different(file_args, False, attributes)
@@ -235,9 +197,9 @@ def main() -> None:
     except PropertiesError as problem:
         module.fail_json(msg=f"{path}: {problem}")
 
-    changed_keys = [key for key, value in wanted.items() if old.get(key) != value]
+    changed_keys = change.keys
     content = {"before": masked(before), "after": masked(after, changed_keys), "before_header": path, "after_header": path}
-    result |= {"changed_keys": changed_keys, "previous": hidden({key: old.get(key) for key in changed_keys}), "effective": hidden(load(after))}
+    result |= {"changed_keys": changed_keys, "previous": hidden({key: change.old.get(key) for key in changed_keys}), "effective": hidden(load(after))}
     module.exit_json(changed=changed, diff=[content, attributes] if attributes else [content], **result)
 
 

@@ -58,24 +58,11 @@ stale:
 """
 
 import os
-import time
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._io import FileError, read, write
-
-LEDGER = ".bundles"
-# Other runs may be writing now
-OLD = 3600
-
-
-def left_behind(directory: str) -> list[str]:
-    """Return the files in which a bundle was being written when a run ended."""
-    try:
-        found = [entry for entry in os.scandir(directory) if entry.name.startswith(".ansible_tmp") and entry.is_file(follow_symlinks=False)]
-    except FileNotFoundError:
-        return []
-    return [entry.name for entry in found if time.time() - entry.stat(follow_symlinks=False).st_mtime > OLD]
+from ..module_utils._haproxy_bundles import account, ledger
+from ..module_utils._io import FileError, write
 
 
 def main() -> None:
@@ -88,17 +75,15 @@ def main() -> None:
         supports_check_mode=True,
     )
     directory, used = module.params["path"], set(module.params["names"])
-    ledger = os.path.join(directory, LEDGER)
     try:
-        noted = {name for name in (read(ledger) or b"").decode("utf-8", "replace").split("\n") if name and "/" not in name}
-        stale = sorted(name for name in noted - used if os.path.isfile(os.path.join(directory, name))) + sorted(left_behind(directory))
+        noted, stale = account(directory, used)
         wanted = used if module.params["remove"] else noted | used
         changed = bool(module.params["remove"] and stale)
         if not module.check_mode:
             for name in stale if module.params["remove"] else ():
                 os.unlink(os.path.join(directory, name))
             if wanted != noted:
-                write(module, ledger, "".join(f"{name}\n" for name in sorted(wanted)).encode(), mode=0o600)
+                write(module, ledger(directory), "".join(f"{name}\n" for name in sorted(wanted)).encode(), mode=0o600)
     except (FileError, OSError) as problem:
         module.fail_json(msg=str(problem))
     module.exit_json(changed=changed, stale=stale)

@@ -36,10 +36,6 @@ options:
     description: The timer that exchanges the keys of session tickets.
     type: str
     default: haproxy-tickets.timer
-  nofile:
-    description: How many files HAProxy should be able to open. A warning says so when it runs with fewer.
-    type: int
-    default: 0
 """
 
 EXAMPLES = r"""
@@ -106,93 +102,16 @@ nofile:
   description: How many files HAProxy may open as it runs, 0 when it does not.
   type: int
   returned: success
+nofile_most:
+  description: How many files any service of the host may open, 0 when that is not said.
+  type: int
+  returned: success
 """
-
-import hashlib
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils import _haproxy, _in_force
-from ..module_utils import _haproxy_in_force as haproxy
-from ..module_utils._io import FileError, read
-
-ENABLED = ("enabled", "enabled-runtime", "static", "alias")
-
-
-def digest(data: bytes | None) -> str | None:
-    """Return the SHA-256 of what is in a file, None when there is none."""
-    return None if data is None else hashlib.sha256(data).hexdigest()
-
-
-def content(path: str) -> bytes | None:
-    """Return what is in a file that the configuration names; what is no file is left to HAProxy."""
-    try:
-        return read(path)
-    except FileError:
-        return None
-
-
-def unit(module: AnsibleModule, name: str) -> dict[str, str]:
-    """Return what systemd says of a unit."""
-    shown = [f"--property={key}" for key in _in_force.SHOWN]
-    dummy, output, dummy = module.run_command(["systemctl", "show", *shown, "--", name], check_rc=True)
-    return _in_force.parse_unit(output)
-
-
-def ask(path: str, command: str) -> str:
-    """Ask the running HAProxy; the answer is empty when it cannot be asked."""
-    try:
-        return _haproxy.ask(path, command)
-    except (OSError, _haproxy.NoAnswer):
-        return ""
-
-
-def limits(pid: str, hard: bool = False) -> int:
-    """Return how many files a process may open, or may ask for at most."""
-    try:
-        with open(f"/proc/{int(pid)}/limits", encoding="ascii") as stream:
-            return haproxy.open_files(stream.read(), hard)
-    except (OSError, ValueError):
-        return 0
-
-
-def tickets_agree(configuration: haproxy.Configuration) -> bool:
-    """Whether the running HAProxy has the keys that are in the file."""
-    if not configuration.ticket_keys:
-        return True
-    used = haproxy.ticket_keys(ask(configuration.socket, f"show tls-keys {configuration.ticket_keys}"))
-    kept = (read(configuration.ticket_keys) or b"").decode("ascii", "replace").split()
-    return not used or used == kept[-len(used) :]
-
-
-def look(module: AnsibleModule) -> dict[str, object]:
-    """Return everything there is to say."""
-    config = module.params["config"]
-    haproxy_unit, timer = unit(module, "haproxy.service"), unit(module, module.params["timer"])
-    data, record, last_good = read(config), read(module.params["record"]), read(f"{config}.last-good")
-    configuration = haproxy.parse((data or b"").decode("utf-8", "replace"))
-    parsed = None if record is None else _in_force.parse_record(record.decode("utf-8", "replace"))
-    bundles = {path for bind in configuration.binds for path in bind.bundles if path.startswith("/")}
-    contents = {path: data if path == config else content(path) for path in sorted({config, *bundles, *(parsed.files if parsed else ())})}
-    reasons = _in_force.differences(haproxy_unit, parsed, {path: digest(found) for path, found in contents.items()})
-    active = haproxy_unit.get("ActiveState") in ("active", "reloading")
-    # What is known to be stale needs no second look
-    if not reasons:
-        reasons = haproxy.foreign(configuration.binds, module.params["names"], {path: haproxy.leaf(found or b"") for path, found in contents.items()})
-    return {
-        "in_force": not reasons,
-        "reasons": reasons,
-        "active": active,
-        "enabled": haproxy_unit.get("UnitFileState") in ENABLED,
-        "masked": haproxy_unit.get("LoadState") == "masked",
-        "loaded": haproxy_unit.get("LoadState") in ("loaded", "masked"),
-        "daemon_reload": "yes" in (haproxy_unit.get("NeedDaemonReload"), timer.get("NeedDaemonReload")),
-        "tickets": not active or tickets_agree(configuration),
-        "timer": timer.get("ActiveState") == "active" and timer.get("UnitFileState") in ENABLED,
-        "timer_loaded": timer.get("LoadState") == "loaded",
-        "good": last_good in (None, data),
-        "nofile": limits(haproxy_unit.get("MainPID", "0")) if active else 0,
-    }
+from ..module_utils._haproxy_look import in_force
+from ..module_utils._io import FileError
 
 
 def main() -> None:
@@ -202,20 +121,14 @@ def main() -> None:
             "record": {"type": "path", "default": "/run/haproxy-lb/in-force"},
             "names": {"type": "list", "elements": "str", "default": []},
             "timer": {"type": "str", "default": "haproxy-tickets.timer"},
-            "nofile": {"type": "int", "default": 0},
         },
         supports_check_mode=True,
     )
+    asked = module.params
     try:
-        found = look(module)
+        found = in_force(module, asked["config"], asked["record"], asked["names"], asked["timer"])
     except FileError as problem:
         module.fail_json(msg=str(problem))
-    # A machine that grants no more has no more to take up
-    if 0 < int(str(found["nofile"])) < min(module.params["nofile"], limits("1", hard=True)):
-        module.warn(
-            f"haproxy runs with {found['nofile']} file descriptors; the {module.params['nofile']} of its unit are taken up when it is next started, "
-            "which ends every session, so it is not restarted here."
-        )
     module.exit_json(changed=False, **found)
 
 

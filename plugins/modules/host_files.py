@@ -55,9 +55,6 @@ options:
       validate:
         description: A command that has to accept the file before it takes the place of the old one; C(%s) stands for its path.
         type: str
-      sha256:
-        description: Digest in place of the content; the action plugin sends it.
-        type: str
 """
 
 EXAMPLES = r"""
@@ -75,79 +72,3 @@ paths:
   returned: success
   sample: {/etc/example/settings: its content differs}
 """
-
-import grp
-import hashlib
-import os
-import pwd
-import stat
-import typing as t
-
-from ansible.module_utils.basic import AnsibleModule
-
-# Nothing of ours is larger, and what is differs
-LARGEST = 4 * 1024 * 1024
-# What nobody replaces without a word, and what must not be opened
-NEITHER = "it is something else"
-
-
-def digest(path: str) -> str:
-    """Return the SHA-256 of a plain file, '' of anything else."""
-    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(handle, "rb") as stream:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            return ""
-        data = stream.read(LARGEST + 1)
-    return hashlib.sha256(data).hexdigest() if len(data) <= LARGEST else ""
-
-
-def difference(path: str, wanted: t.Mapping[str, t.Any]) -> str:
-    """Return what is not as it should be, '' where all is."""
-    is_file = wanted["sha256"] is not None
-    try:
-        found = os.lstat(path) if is_file else os.stat(path)
-        if is_file and stat.S_ISLNK(found.st_mode):
-            return "it is a link"
-        if not (stat.S_ISREG if is_file else stat.S_ISDIR)(found.st_mode):
-            return NEITHER
-        if is_file and digest(path) != wanted["sha256"]:
-            return "its content differs"
-        if (found.st_uid, found.st_gid) != (pwd.getpwnam(wanted["owner"]).pw_uid, grp.getgrnam(wanted["group"]).gr_gid):
-            return "it belongs to somebody else"
-    except (FileNotFoundError, NotADirectoryError):
-        return "it is not there"
-    except (OSError, KeyError) as error:
-        return f"it cannot be judged: {error}"
-    return "" if stat.S_IMODE(found.st_mode) == int(wanted["mode"], 8) else "its permissions differ"
-
-
-def mislabelled(module: AnsibleModule, path: str) -> bool:
-    """Whether SELinux's rules give another label."""
-    return bool(module.selinux_enabled() and module.selinux_default_context(path) != module.selinux_context(path))
-
-
-def main() -> None:
-    entry = {
-        "path": {"type": "path", "required": True},
-        "content": {"type": "str"},
-        "mode": {"type": "str", "required": True},
-        "owner": {"type": "str", "default": "root"},
-        "group": {"type": "str", "default": "root"},
-        "labelled": {"type": "bool", "default": False},
-        "validate": {"type": "str"},
-        "sha256": {"type": "str"},
-    }
-    module = AnsibleModule(argument_spec={"files": {"type": "list", "elements": "dict", "required": True, "options": entry}}, supports_check_mode=True)
-    paths: dict[str, str] = {}
-    for wanted in module.params["files"]:
-        path = wanted["path"]
-        reason = difference(path, wanted)
-        if not reason and wanted["labelled"] and mislabelled(module, path):
-            reason = "its label differs"
-        if reason:
-            paths[path] = reason
-    module.exit_json(changed=False, paths=paths)
-
-
-if __name__ == "__main__":
-    main()

@@ -198,6 +198,10 @@ bundle_changed:
   returned: success
   type: bool
   sample: true
+differed:
+  description: Whether the file was not as it should be, its owner and mode included; unlike C(changed) it says so whatever the task makes of that.
+  returned: success
+  type: bool
 library_missing:
   description: Whether nothing more was found wrong than that the host cannot verify its files before python3-cryptography is installed.
   returned: when that is so; the task has failed then
@@ -338,7 +342,13 @@ def main() -> None:
         result["backup_file"] = backup_file
     shown = described if HAS_CRYPTOGRAPHY else lambda data: "" if data is None else "a file that cannot be shown without python3-cryptography\n"
     diff = [{"before": shown(before), "after": shown(after if changed else before), "before_header": path, "after_header": path}]
-    module.exit_json(changed=changed or attributes_changed, bundle_changed=changed, diff=[*diff, *filter(None, [attributes_diff])], **result)
+    module.exit_json(
+        changed=changed or attributes_changed,
+        bundle_changed=changed,
+        differed=changed or attributes_changed,
+        diff=[*diff, *filter(None, [attributes_diff])],
+        **result,
+    )
 
 
 if __name__ == "__main__":

@@ -58,6 +58,11 @@ reasons:
   elements: str
   returned: success
   sample: [/etc/haproxy/haproxy.cfg is not what it was loaded from]
+files:
+  description: The files in the record.
+  type: list
+  elements: str
+  returned: success
 active:
   description: Whether the service runs.
   type: bool
@@ -80,18 +85,10 @@ daemon_reload:
   returned: success
 """
 
-import hashlib
-
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils import _in_force
-from ..module_utils._io import FileError, read
-
-
-def digest(path: str) -> str | None:
-    """Return the SHA-256 of a file, None when there is none."""
-    data = read(path)
-    return None if data is None else hashlib.sha256(data).hexdigest()
+from ..module_utils._io import FileError
+from ..module_utils._services import service
 
 
 def main() -> None:
@@ -103,27 +100,11 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    shown = [f"--property={name}" for name in _in_force.SHOWN]
-    dummy, output, dummy = module.run_command(["systemctl", "show", *shown, "--", module.params["unit"]], check_rc=True)
-    unit = _in_force.parse_unit(output)
     try:
-        data = read(module.params["record"])
-        record = None if data is None else _in_force.parse_record(data.decode("utf-8", "replace"))
-        paths = module.params["files"] if module.params["files"] is not None else record.files if record else ()
-        files = {path: digest(path) for path in paths}
+        found = service(module, module.params["unit"], module.params["record"], module.params["files"])
     except FileError as problem:
         module.fail_json(msg=str(problem))
-    reasons = _in_force.differences(unit, record, files)
-    module.exit_json(
-        changed=False,
-        in_force=not reasons,
-        reasons=reasons,
-        active=unit.get("ActiveState") in ("active", "reloading"),
-        enabled=unit.get("UnitFileState") in ("enabled", "enabled-runtime", "static", "alias"),
-        masked=unit.get("LoadState") == "masked",
-        loaded=unit.get("LoadState") == "loaded",
-        daemon_reload=unit.get("NeedDaemonReload") == "yes",
-    )
+    module.exit_json(changed=False, **found)
 
 
 if __name__ == "__main__":

@@ -344,6 +344,27 @@ class Balancer:
                 f"To hold more, {remedy} or put another balancer beside this one."
             )
 
+    def running(self, haproxy: Options, limit: int) -> None:
+        """Tell of descriptors that a running HAProxy does not have yet. A machine that grants no more has no more to take up."""
+        if "msg" in haproxy:
+            self.problems.append(str(haproxy["msg"]))
+        if 0 < haproxy.get("nofile", 0) < min(limit, haproxy.get("nofile_most", 0)):
+            self.notes.append(
+                f"haproxy runs with {haproxy['nofile']} file descriptors; the {limit} of its unit are taken up when it is next started, "
+                "which ends every session, so it is not restarted here."
+            )
+
+    def taken_over(self, configuration: Options) -> None:
+        """See that nobody's haproxy.cfg would be lost."""
+        if "msg" in configuration:
+            self.problems.append(str(configuration["msg"]))
+        gone = configuration.get("sections")
+        if gone and not self.options["take_over"]:
+            self.problems.append(
+                f"/etc/haproxy/haproxy.cfg has sections of somebody's own, which would be gone: {', '.join(gone)}. Put what is still needed into "
+                "haproxy_lb_extra_sections, and set haproxy_lb_take_over to true to let the rest go; the file is kept beside the new one, with a date."
+            )
+
 
 def balancer_plan(
     options: Options,
@@ -354,6 +375,8 @@ def balancer_plan(
     certificates: t.Sequence[Options] = (),
     missing: t.Iterable[t.Sequence[str]] = (),
     secret: str = "",
+    haproxy: Options | None = None,
+    configuration: Options | None = None,
 ) -> Plan:
     """Return what the templates and tasks need, and the problems; where there are some, nothing else counts."""
     made = Balancer(options, hostvars, groups, host, look)
@@ -393,6 +416,8 @@ def balancer_plan(
     made.reached(servers, web)
     limit = made.try_(nofile, servers, numbers["nofile"], listeners, otherwise=LEAST_NOFILE)
     made.descriptors(servers, limit, listeners)
+    made.running(haproxy or {}, limit)
+    made.taken_over(configuration or {})
     public_port = numbers["public_port"] or numbers["port"]
     known = [*domains, *(name for pool in pools or () for name in pool["hosts"])]
     web_host = "" if web is None else f"[{web.host}]" if ":" in web.host else web.host

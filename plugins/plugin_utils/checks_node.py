@@ -41,6 +41,7 @@ class _Node:
         self.plan: Plan = node["plan"]
         self.table: t.Sequence[Row] = node["table"]
         self.agent: t.Mapping[str, t.Any] = node["agent"]
+        self.agent_python = str(node["agent_python"])
         self.python, self.family, self.release = str(node["python"]), str(node["family"]), str(node["release"])
         self.file_problem = str(node["file"].get("msg") or "") if "effective" not in node["file"] else ""
         self.properties = {str(key): _text(value) for key, value in (node["file"].get("effective") or {}).items()}
@@ -137,6 +138,11 @@ def _agent(node: _Node) -> t.Iterator[str]:
         yield (
             f"Python on this host is {node.python}, and the agent needs {'.'.join(map(str, OLDEST_PYTHON))}: "
             "install a newer one beside it, and name it in ansible_python_interpreter."
+        )
+    if tuple(map(int, re.findall("[0-9]+", node.agent_python)[:2])) < OLDEST_PYTHON:
+        yield (
+            "The agent runs with the distribution's /usr/bin/python3, and needs 3.9 or newer; this host has "
+            f"{node.agent_python or 'none'}: take a newer release of the distribution for this node."
         )
     if node.options["agent_supervisor"] == "xinetd" and node.family == "RedHat" and int(node.release) >= NO_XINETD and not _has_xinetd(node):
         yield "wcs_node_agent_supervisor is xinetd, which this release does not have any more: leave it at systemd."
@@ -265,7 +271,8 @@ CHECKS = (_values, _absent, _host, _agent, _settings, _balancers, _family, _port
 def node_problems(host: t.Mapping[str, t.Any], node: t.Mapping[str, t.Any]) -> list[str]:
     """Return the problems, the gravest first.
 
-    host is what wcs_host_info saw; node has the options, the plan, the file of properties, the table of ports, and Python, family and release of the host.
+    host is the answer to wcs of host_look; node has the options, the plan, the file of properties, the table of ports, Python, family and release
+    of the host, and the Python that the agent gets.
     """
     if not host["root"]:
         return ["This run is not root on the host, so that it can neither see nor change what it has to: set 'become: true', or connect as root."]

@@ -181,6 +181,7 @@ class Look(t.NamedTuple):
     has_nft: bool
     touched: list[str]  # firewalls that hold something of the role
     live: dict[str, set[str]]  # by firewall, the marks of the rules that are in force
+    blocks: dict[str, str]  # by file of ufw, the SHA-256 of what it has of the role
 
     def in_force(self, firewall: str) -> str:
         """The mark of the rules that a firewall has in force, all of them and no others; empty when that is not so."""
@@ -191,7 +192,7 @@ class Look(t.NamedTuple):
 
 def read_look(lines: t.Iterable[str], role: str) -> Look:
     """Read the lines of firewall_look.sh; a line of another form is none of ours."""
-    look = Look([], [], [], False, [], defaultdict(set))
+    look = Look([], [], [], False, [], defaultdict(set), {})
     for line in lines:
         kind, *words = line.split() or [""]
         if kind == "ssh" and len(words) == 1 and words[0].isdecimal():
@@ -206,6 +207,8 @@ def read_look(lines: t.Iterable[str], role: str) -> Look:
             look.touched.append(words[1])
         elif kind == "live" and words[:1] == [role] and len(words) == 3:
             look.live[words[1]].add(words[2])
+        elif kind == "block" and words[:1] == [role] and len(words) == 3:
+            look.blocks[words[1]] = words[2]
     return look
 
 
@@ -220,6 +223,8 @@ class Plan(t.TypedDict):
     touched: list[str]  # firewalls that hold something of the role
     families: list[str]  # of addresses that the kernel has
     has_nft: bool
+    blocks: dict[str, str]  # by file of ufw, the SHA-256 of what it has of the role
+    due: list[str]  # what is to be done but for files, a clause each
     problem: str
 
 
@@ -246,11 +251,15 @@ def firewall_plan(lines: t.Iterable[str], wanted: t.Mapping[str, t.Any]) -> Plan
     except ValueError as error:
         problem = f"{str(error).rstrip('.')}."
     digest = hashlib.sha256(json.dumps(rules, sort_keys=True).encode()).hexdigest()[:16]
+    in_force = look.in_force(firewall) == digest
+    clauses = [] if in_force or firewall == "none" else [f"the rules of {firewall} are not in force"]
     return {
         "firewall": firewall,
         "rules": rules,
         "digest": digest,
-        "in_force": look.in_force(firewall) == digest,
+        "in_force": in_force,
+        "blocks": look.blocks,
+        "due": clauses + [f"{other} holds rules still" for other in look.touched if other != firewall],
         "active": look.active,
         "touched": look.touched,
         "families": look.families,

@@ -17,8 +17,8 @@ PLUGINS = CHECKOUT / "plugins"
 # These write files, and their own tests run their examples
 WRITERS = {"flashphoner_properties", "pem_bundle", "websdk_release"}
 # What these take only their role or their playbook has
-OF_A_ROLE = {"run_check", "host_files", "haproxy_bundles", "haproxy_takeover", "in_turn"}
-ON_A_NODE = {"java_properties", "wcs_host_info", "wcs_node_info", "wcs_node_ready"}
+OF_A_ROLE = {"run_check", "host_files", "host_look", "role_look", "haproxy_bundles", "in_turn"}
+ON_A_NODE = {"java_properties", "wcs_node_info", "wcs_node_ready"}
 PUBLIC = sorted(
     path
     for kind in ("modules", "filter", "lookup")

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Look after the keys of TLS session tickets, in KEYS and in the haproxy that answers on SOCKET. One call for each:
 
+    check KEYS SOCKET     say what is wrong with the file, and nothing where it will do
     mend KEYS SOCKET      make keys where there are none, or none that haproxy could start with
     rotate KEYS SOCKET    exchange the oldest for a new one
     tell KEYS SOCKET      give a running haproxy what the file has and it has not
@@ -147,6 +148,11 @@ def main(arguments: list[str]) -> None:
     os.umask(0o077)
     action, path, admin = arguments
     try:
+        if action == "check":
+            problem = read(path)[1]
+            if problem:
+                say(f"{path} is {problem}")
+            return
         keys = mend(path, admin)
         if action == "rotate":
             keys = [*keys[1 - COUNT :], new(size_of(keys[-1]))]

@@ -46,7 +46,7 @@ PLAN = {
     "cdn": False,
     "problems": [],
 }
-NODE = {"agent": {}, "table": [MEDIA], "python": "3.9.2", "family": "Debian", "release": "11"}
+NODE = {"agent": {}, "table": [MEDIA], "python": "3.9.2", "family": "Debian", "release": "11", "agent_python": "3.9.2"}
 
 
 def problems(host=(), unit=(), options=(), plan=(), properties=(), file=None, **changed):
@@ -120,6 +120,8 @@ WRONG = {
     "a clock that is ahead": ({"host": {"ahead": 3600}}, "3600 s ahead of"),
     "a clock that is behind": ({"host": {"ahead": -200}}, "200 s behind"),
     "a Python too old for the agent": ({"python": "3.6.8"}, "ansible_python_interpreter"),
+    "a distribution with a Python too old": ({"agent_python": "3.6.8"}, "take a newer release of the distribution"),
+    "a distribution without Python": ({"agent_python": ""}, "this host has none"),
     "no xinetd any more": ({"options": {"agent_supervisor": "xinetd"}, "family": "RedHat", "release": "9"}, "wcs_node_agent_supervisor is xinetd"),
     "no xinetd on Amazon Linux": ({"options": {"agent_supervisor": "xinetd"}, "family": "RedHat", "release": "2023"}, "leave it at systemd"),
     "no balancers": ({"plan": {"balancers": []}}, "wcs_node_balancer_addresses"),

@@ -76,7 +76,6 @@ def templar(etc, installed):
             "groups": {"wcs_nodes": list(hosts), "origins": ["origin1"], "edges": ["edge1", "edge2"], "empty": []},
             "hostvars": hosts,
             "inventory_hostname": "lb1",
-            "__haproxy_lb_look": {"stdout": ""},
             "haproxy_lb_domain": "wcs.example.com",
             "haproxy_lb_certificate": "wcs.example.com.crt",
             "haproxy_lb_chain": "ca.crt",
@@ -89,9 +88,11 @@ def templar(etc, installed):
         everything |= variables
         names = {name: everything[name] for name in SPECS if name in everything}
         options = cast(SPECS, Templar(loader=loader, variables=everything).template(names))
-        everything["__haproxy_lb_read"] = {"options": {name.removeprefix("haproxy_lb_"): value for name, value in options.items()}}
-        plan = Templar(loader=loader, variables=everything).template(trust_as_template("{{ __haproxy_lb_new_plan }}"))
-        return Templar(loader=loader, variables=everything | {"__haproxy_lb_plan": plan})
+        seen = {"programs": {"balancer": {"stdout": ""}}, "haproxy": {}, "configuration": {}}
+        seen["options"] = {name.removeprefix("haproxy_lb_"): value for name, value in options.items()}
+        everything["__haproxy_lb_seen"] = seen
+        seen["plan"] = Templar(loader=loader, variables=everything).template(trust_as_template("{{ __haproxy_lb_plan_now }}"))
+        return Templar(loader=loader, variables=everything)
 
     return templar
 

@@ -45,15 +45,14 @@ def evaluate():
     def load(name):
         return loader.load_from_file(str(ROLE / name), cache="none", trusted_as_template=True)
 
-    def evaluate(source, file=False, **variables):
+    def evaluate(source, file=False, look="family ipv6", **variables):
         everything = load("defaults/main.yml") | load("vars/main.yml")
         everything |= {"ansible_managed": "Ansible managed", "ansible_facts": {"os_family": "Debian", "pkg_mgr": "apt", "systemd": {"version": 252}}}
-        everything |= {"__websdk_nginx_look": {"stdout_lines": ["family ipv6"]}}
         everything |= {"inventory_hostname": "web1", "groups": {}}
         everything |= variables
         # As the task reads them that comes first
         options = {name.removeprefix("websdk_nginx_"): value for name, value in everything.items() if name.startswith("websdk_nginx_")}
-        everything["__websdk_nginx_read"] = {"options": options}
+        everything["__websdk_nginx_seen"] = {"options": options, "programs": {"web": {"stdout_lines": look.split("\n")}}}
         # In a file a backslash is written as Jinja has it, in a variable as it is
         return Templar(loader=loader, variables=everything).template(trust_as_template(source), escape_backslashes=not file)
 

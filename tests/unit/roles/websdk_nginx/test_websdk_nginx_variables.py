@@ -125,11 +125,11 @@ def test_good_settings_pass(problems, variables):
         ),
         ({"websdk_nginx_listen": []}, "websdk_nginx_listen is empty: give at least one address:port, port or unix:/path."),
         (
-            {"websdk_nginx_listen": ["[::1]:80", "80"], "__websdk_nginx_look": {"stdout_lines": []}},
+            {"websdk_nginx_listen": ["[::1]:80", "80"], "look": ""},
             "websdk_nginx_listen has [::1]:80, and this host has no IPv6: leave it out, or switch IPv6 on.",
         ),
         (
-            {"__websdk_nginx_look": {"stdout_lines": ["family ipv6", "own /etc/nginx/sites-enabled/default"]}},
+            {"look": "family ipv6\nown /etc/nginx/sites-enabled/default"},
             "/etc/nginx/sites-enabled/default is a site of somebody's own, which would go out of force: give it another name there,"
             " or leave it alone with websdk_nginx_mask_default_site set to false.",
         ),
@@ -272,7 +272,7 @@ def test_what_nginx_has_to_do_is_decided_by_what_it_runs_on(evaluate, family, co
     seen = {
         "ansible_facts": {"os_family": family},
         "__websdk_nginx_started": {"stdout": command} if family == "RedHat" else {"changed": False, "skipped": True},
-        "__websdk_nginx_seen": {"active": active, "in_force": in_force},
+        "__websdk_nginx_running": {"active": active, "in_force": in_force},
         "__websdk_nginx_rendered": {"changed": rendered},
     }
     other = family == "RedHat" and STARTED[command] != "/etc/nginx/wcs-web-nginx.conf"

@@ -10,7 +10,7 @@ import time
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.webcallserver.balancer.plugins.modules import wcs_host_info
+from ansible_collections.webcallserver.balancer.plugins.modules import host_look
 
 SYSTEMCTL = """#!/bin/sh
 printf 'Id=webcallserver.service\\nLoadState=loaded\\nActiveState=active\\nUnitFileState=enabled\\nNeedDaemonReload=no\\n\\n'
@@ -35,9 +35,9 @@ def fixture_home(tmp_path, monkeypatch):
 @pytest.fixture(name="look")
 def fixture_look(home, capsys):
     def look(**options):
-        with patch_module_args({"home": str(home), "now": int(time.time()), **options}), pytest.raises(SystemExit):
-            wcs_host_info.main()
-        return json.loads(capsys.readouterr().out)["host"]
+        with patch_module_args({"wcs": {"home": str(home), "service": "webcallserver", "now": int(time.time()), **options}}), pytest.raises(SystemExit):
+            host_look.main()
+        return json.loads(capsys.readouterr().out)["wcs"]
 
     return look
 

@@ -1,0 +1,52 @@
+# Copyright (c) 2026 webcallserver.balancer contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: no promise of stability to other collections.
+"""A service as systemd has it, and what it runs on beside what lies on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from . import _in_force
+from ._io import read
+
+ENABLED = ("enabled", "enabled-runtime", "static", "alias")
+
+
+def unit(module: AnsibleModule, name: str) -> dict[str, str]:
+    """Return what systemd says of a unit."""
+    shown = [f"--property={key}" for key in _in_force.SHOWN]
+    dummy, output, dummy = module.run_command(["systemctl", "show", *shown, "--", name], check_rc=True)
+    return _in_force.parse_unit(output)
+
+
+def digest(data: bytes | None) -> str | None:
+    """Return the SHA-256 of what is in a file, None when there is none."""
+    return None if data is None else hashlib.sha256(data).hexdigest()
+
+
+def service(module: AnsibleModule, name: str, record: str, files: t.Iterable[str] | None = None) -> dict[str, t.Any]:
+    """Return in_force, reasons, files (those in the record), active, enabled, masked, loaded and daemon_reload of a service.
+
+    FileError is for what must not be read. Without files it is judged by those in its record.
+    """
+    said = unit(module, name)
+    data = read(record)
+    left = None if data is None else _in_force.parse_record(data.decode("utf-8", "replace"))
+    paths = files if files is not None else left.files if left else ()
+    reasons = _in_force.differences(said, left, {path: digest(read(path)) for path in paths})
+    return {
+        "in_force": not reasons,
+        "reasons": reasons,
+        "files": sorted(left.files) if left else [],
+        "active": said.get("ActiveState") in ("active", "reloading"),
+        "enabled": said.get("UnitFileState") in ENABLED,
+        "masked": said.get("LoadState") == "masked",
+        "loaded": said.get("LoadState") == "loaded",
+        "daemon_reload": said.get("NeedDaemonReload") == "yes",
+    }

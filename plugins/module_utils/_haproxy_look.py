@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import os
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
@@ -60,6 +61,7 @@ def tickets_agree(configuration: haproxy.Configuration) -> bool:
 def in_force(module: AnsibleModule, config: str, record_path: str, names: list[str], timer_name: str) -> dict[str, t.Any]:
     """Return what the module haproxy_in_force does; FileError for what must not be read."""
     haproxy_unit, timer = unit(module, "haproxy.service"), unit(module, timer_name)
+    timed = unit(module, f"{os.path.splitext(timer_name)[0]}.service")
     data, record, last_good = read(config), read(record_path), read(f"{config}.last-good")
     configuration = haproxy.parse((data or b"").decode("utf-8", "replace"))
     parsed = None if record is None else _in_force.parse_record(record.decode("utf-8", "replace"))
@@ -77,7 +79,7 @@ def in_force(module: AnsibleModule, config: str, record_path: str, names: list[s
         "enabled": haproxy_unit.get("UnitFileState") in ENABLED,
         "masked": haproxy_unit.get("LoadState") == "masked",
         "loaded": haproxy_unit.get("LoadState") in ("loaded", "masked"),
-        "daemon_reload": "yes" in (haproxy_unit.get("NeedDaemonReload"), timer.get("NeedDaemonReload")),
+        "daemon_reload": "yes" in [each.get("NeedDaemonReload") for each in (haproxy_unit, timer, timed)],
         "tickets": not active or tickets_agree(configuration),
         "timer": timer.get("ActiveState") == "active" and timer.get("UnitFileState") in ENABLED,
         "timer_loaded": timer.get("LoadState") == "loaded",

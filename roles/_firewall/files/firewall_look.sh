@@ -50,9 +50,10 @@ ufw_marks() {
     "$2" -S INPUT | grep -q -e "-j $3\$" || found=past
     echo "${found:-none}" | sort -u | sed "s/^/live $1 ufw /"
 }
-# What the unit has noted of its file and of the table in the kernel still holds
+# What the unit, as systemd has read it, has noted of its file and of the table in the kernel still holds
 nftables_marks() {
     systemctl is-enabled --quiet "$2-ports" 2>/dev/null && systemctl is-active --quiet "$2-ports" || return 0
+    [ "$(systemctl show --property=NeedDaemonReload "$2-ports")" = NeedDaemonReload=no ] || return 0
     found=$(nft --stateless list table inet "$1" 2>/dev/null) || return 0
     noted=$({ sha256sum <"/etc/$2-ports.nft"; echo "$found" | sha256sum; } 2>/dev/null)
     [ "$noted" = "$(cat "/run/$2-ports" 2>/dev/null)" ] || return 0

@@ -120,7 +120,7 @@ demo demo-cdn: .venv/run $(COLLECTION) $(WEBSDK)
 	@tests/fleet/welcome $@ $(LIKE)
 
 clean:
-	@for fleet in demo demo-cdn ports ports-ubuntu load selinux interrupted $(SCENARIOS); do \
+	@for fleet in demo demo-cdn ports ports-ubuntu load selinux interrupted drift $(SCENARIOS); do \
 	    if [ -d $(CACHE)/fleet/$$fleet ]; then \
 	        inventory=$$(ls -U {molecule,tests}/$${fleet#demo-}/inventory.yml tests/$${fleet/-//}.yml molecule/default/inventory.yml 2>/dev/null | head -1); \
 	        FLEET_NAME=$$fleet ansible-playbook -i $$inventory molecule/shared/destroy.yml; \
@@ -138,9 +138,9 @@ test:
 	@$(MAKE) --no-print-directory unit real-balancer-forky
 	@echo "everything passed"
 
-everything: TIME_LIMIT = 6h
+everything: TIME_LIMIT = 10h
 everything:
-	@for part in test molecule real ports sanity-cores ubuntu molecule-selinux molecule-interrupted molecule-load ports-all fuzz; do $(MAKE) --no-print-directory $$part || exit 1; done
+	@for part in test molecule real ports sanity-cores ubuntu molecule-selinux molecule-interrupted molecule-drift molecule-load ports-all fuzz; do $(MAKE) --no-print-directory $$part || exit 1; done
 
 lint: .venv/test $(COLLECTION)
 	ruff check --quiet .
@@ -221,6 +221,9 @@ molecule-%: .venv/test $(WEBSDK) installed
 # Longer than others: under load on purpose, and emulated
 molecule-load molecule-selinux: TIME_LIMIT = 80m
 molecule-load molecule-selinux: export PYTEST_TIMEOUT := 3600
+# One thing after the other, with three runs of the playbook for each
+molecule-interrupted molecule-drift: TIME_LIMIT = 3h
+molecule-interrupted molecule-drift: export PYTEST_TIMEOUT := 7200
 molecule-selinux: | $(CACHE)/emulator
 
 # One file of the default scenario's tests, over its fleet, which stays up

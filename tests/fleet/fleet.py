@@ -148,17 +148,22 @@ class Fleet:
 FAILED = ("failed", "failed_when_result", "unreachable")
 
 
-def outcomes(output, hosts):
-    """Read what Ansible said in JSON, between warnings."""
+def heard(output):
+    """Read what Ansible said in JSON, between warnings: the name of each task with its results by host, and the statistics."""
     try:
         said, _end = json.JSONDecoder().raw_decode(output, f"\n{output}".index("\n{"))
     except ValueError:
         raise AssertionError(f"the playbook came to nothing: {output[-2000:]}") from None
-    results = [(task["task"]["name"].rpartition(" : ")[2], task["hosts"]) for play in said["plays"] for task in play["tasks"]]
+    return [(task["task"]["name"].rpartition(" : ")[2], task["hosts"]) for play in said["plays"] for task in play["tasks"]], said["stats"]
+
+
+def outcomes(output, hosts):
+    """Return the outcome on each host of a run that spoke JSON."""
+    results, counts = heard(output)
     found = {}
     for host in hosts:
         ours = [(task, on[host]) for task, on in results if host in on]
-        count = said["stats"][host]
+        count = counts[host]
         parts = [part for _task, result in ours for part in (result, *result.get("results", ()))]
         # A task that failed and was rescued counts for nothing, but tells what for
         failed = [str(part.get("msg")) for part in parts if any(part.get(key) for key in FAILED)]

@@ -1,24 +1,41 @@
 # Copyright (c) 2026 webcallserver.balancer contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# make demo    build a fleet on this machine, set up the balancer on it, verify it, leave it running
-# make demo-cdn                               the same of an origin, two edges and a balancer with a pool for each
-# make clean   remove the fleets and everything that was built
-# make test    lint, unit, sanity, the scenarios, and balancer and agent with the oldest and the newest HAProxy and Python
-# make everything                             that, the CDN, every release, Ubuntu, SELinux, load, every firewall, the fuzz: hours
-# make lint    every static check             make unit       tests without a fleet
-# make sanity  ansible-test                   make molecule   every scenario
-# make real    the modules, the balancer and the agent against Java and every release's Python and HAProxy
-# make real-ubuntu                            the same with Ubuntu 22.04, 24.04 and 26.04
-# make fuzz    200,000 statistics pages and clients against the agent
-# make browser the default scenario's fleet, and a real browser on it
-# make ports   nodes of every family under every firewall, scanned from outside; make ports-all takes every pair of them
-# make ubuntu  real-ubuntu, the firewalls of Ubuntu, and the whole fleet on each of its releases
-# make molecule-load                          the balancer through changes, slow clients and silence, half an hour
-# make molecule-selinux                       a balancer and a node that enforce SELinux, as emulated machines
-# make bench-balancer                         the balancer beside the how-to's, into docs/
-# make requirements                           the newest packages of Python that go together
-# make up, make down                          a fleet that stays up, see CONTRIBUTING.md
+# A target, what it does, what it needs beside Python with venv (root: as root, it installs packages and runs containers),
+# and about how long it takes on two cores once images and packages are there.
+#
+# make unit              tests/unit; one of them: T=tests/unit/plugins K=word               nothing      half a minute
+# make lint              every static check                                                 root         4 minutes
+# make integration       tests/integration: real HAProxy, nginx, Java, Ansible; T= and K=   root         6 minutes
+# make test              what every change has to pass                                      root         45 minutes
+# make everything        that, and every release, firewall and ansible-core, load, fuzz     root         5 hours
+#
+# make demo              a fleet with the balancer, set up and verified, that stays up      root         5 minutes
+# make demo-cdn          the same of an origin, two edges and a balancer                    root         5 minutes
+# make up                a scenario's fleet that stays up: SCENARIO=haproxy_lb              root         5 minutes
+# make down              take it away                                                       root         seconds
+# make browser           a real browser on the default scenario's fleet, which stays up     root         10 minutes
+# make clean             take away the fleets and everything that was built                 root         a minute
+#
+# make sanity            ansible-test, and what Galaxy's importer says                      root         10 minutes
+# make sanity-cores      ansible-test under the newer versions of ansible-core              root         20 minutes
+# make molecule          every scenario; one: molecule-default, molecule-haproxy_lb, ...    root         an hour
+# make molecule-load     the balancer through changes, slow clients and silence             root         half an hour
+# make molecule-selinux  a balancer and a node that enforce SELinux, emulated               root         an hour
+# make molecule-interrupted  runs that are cut off at every task                            root         half an hour
+# make real              agent, balancer, modules with every release: real-agent-bullseye,  root         20 minutes
+#                        real-balancer-forky, real-core-2.22
+# make real-ubuntu       the same with Ubuntu 22.04, 24.04 and 26.04                        root, Ubuntu 15 minutes
+# make ports             nodes under every firewall, scanned from outside                   root         15 minutes
+# make ports-all         every pair of system and firewall                                  root         an hour
+# make ubuntu            real-ubuntu, its firewalls, and the whole fleet on each release    root, Ubuntu 3 hours
+# make fuzz              200,000 statistics pages and clients against the agent             root         20 minutes
+#
+# make bench-agent       the agent beside other agents; ARGS="--quick --json PATH"          root         10 minutes
+# make bench-balancer    the balancer beside the how-to's                                   root         half an hour
+# make bench-balancing   pools of 10 and 100 nodes, simulated                               nothing      10 minutes
+# make bench-properties  properties beside other modules                                    nothing      10 minutes
+# make requirements      the newest packages of Python that go together; UPGRADE= as is     nothing      a minute
 
 # No command without an end: what takes longer than this says so
 TIME_LIMIT = 40m
@@ -44,9 +61,10 @@ UBUNTU_RELEASES := jammy noble resolute
 CORES := 2.21 2.22
 SCENARIOS := default wcs_node haproxy_lb websdk_nginx cdn
 
-.PHONY: help requirements demo demo-cdn test everything lint unit real real-ubuntu fuzz sanity sanity-cores molecule installed up down browser ports ports-all ports-ubuntu ubuntu bench-balancer clean
+.PHONY: help requirements demo demo-cdn clean test everything lint unit integration real real-ubuntu fuzz sanity sanity-cores molecule \
+    installed up down browser ports ports-all ports-ubuntu ubuntu bench-agent bench-balancer bench-balancing bench-properties
 help:
-	@sed -n 's/^# \(make\)/\1/p' Makefile
+	@sed -n '/^# A target/,/^$$/s/^# \?//p' Makefile
 
 # ---- what everything needs ----
 
@@ -59,8 +77,9 @@ $(CACHE)/emulator: | $(CACHE)/packages
 	@tests/fleet/prerequisites qemu-system-x86 e2fsprogs procps
 	@touch $@
 
-.venv/run: requirements/run.txt | $(CACHE)/packages
+.venv/run: requirements/run.txt
 	@echo "installing Python packages into .venv"
+	@python3 -c 'import ensurepip' || tests/fleet/prerequisites python3-venv
 	@test -x .venv/bin/pip || python3 -m venv .venv
 	@.venv/bin/pip install --quiet --require-hashes -r requirements/uv.txt
 	@.venv/bin/uv pip install --quiet --require-hashes -r $<
@@ -74,58 +93,24 @@ $(COLLECTION):
 	@mkdir -p $(@D) && ln -sfn $(CURDIR) $@
 
 $(WEBSDK): | $(CACHE)/packages
-	@echo "fetching the WebSDK"
-	@mkdir -p $(@D) && cd $(@D) && npm pack --silent @flashphoner/websdk@$(WEBSDK_VERSION) >/dev/null
-	@cd $(@D) && sha256sum --quiet --check $(CURDIR)/tests/fleet/websdk.sha256
+	@tests/fleet/websdk $(WEBSDK_VERSION) $(@D)
 
-# ansible-test hands no variable on to pip; a file reaches it
-$(CACHE)/pip.conf: Makefile
-	@mkdir -p $(CACHE)
-	@printf '[global]\ncert = /machine-ca.crt\n$(if $(PIP_INDEX_URL),index-url = $(PIP_INDEX_URL)\n)' >$@
-
-# A command in a container of a release and a layer, with the checkout where it is on the machine
-in = tests/fleet/podman run --rm --privileged $(container) $$(tests/fleet/image $(1) $(2))
-container = --volume $(CURDIR):$(CURDIR) --workdir $(CURDIR) \
-    --volume /etc/ssl/certs/ca-certificates.crt:/machine-ca.crt:ro --volume $(CURDIR)/$(CACHE)/pip.conf:/etc/pip.conf:ro \
-    --env PATH=/opt/tests/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin --env PYTHONDONTWRITEBYTECODE=1
-# The same in the workbench, with the HAProxy of another release
-released = tests/fleet/podman run --rm --privileged $(container) \
-    --mount type=image,source=$$(tests/fleet/image $(1) release),destination=/release,rw=true \
-    $$(tests/fleet/image bookworm workbench) tests/fleet/released
-DEPENDENCIES = $$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/ansible_collections
-
-# The packages of Python, each with the hashes of its files: the newest that go together, or with UPGRADE= those that are there
 UPGRADE ?= --upgrade
 requirements: .venv/run
-	@for list in uv run test controller-2.21 controller-2.22; do \
-	    .venv/bin/uv pip compile --quiet --universal --no-header --no-annotate --generate-hashes $(UPGRADE) \
-	        $$(case $$list in controller*) echo --python-version 3.13 ;; esac) requirements/$$list.in --output-file requirements/$$list.txt || exit 1; \
-	done
+	@requirements/compile $(UPGRADE)
 
 # Said by name, since Ansible ignores the file of a directory that everybody may write, as a checkout under umask 000 is
 demo demo-cdn clean installed ports ports-all ports-ubuntu: export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
 # ---- the demo ----
 
-DEMO = -i molecule/$(LIKE)/inventory.yml -i molecule/shared/inventory.yml -i $(CACHE)/fleet/$@/hosts.yml
 demo: LIKE := default
 demo-cdn: LIKE := cdn
-demo demo-cdn: export FLEET_NAME = $@
 demo demo-cdn: .venv/run $(COLLECTION) $(WEBSDK)
-	@echo "creating the hosts of molecule/$(LIKE)/inventory.yml"
-	@ansible-playbook -i molecule/$(LIKE)/inventory.yml molecule/shared/create.yml
-	@ansible-playbook $(DEMO) molecule/shared/prepare.yml
-	ansible-playbook $(DEMO) playbooks/site.yml
-	ansible-playbook $(DEMO) playbooks/verify.yml
-	@tests/fleet/welcome $@ $(LIKE)
+	@tests/fleet/demo $@ $(LIKE)
 
 clean:
-	@for fleet in demo demo-cdn ports ports-ubuntu load selinux interrupted drift $(SCENARIOS); do \
-	    if [ -d $(CACHE)/fleet/$$fleet ]; then \
-	        inventory=$$(ls -U {molecule,tests}/$${fleet#demo-}/inventory.yml tests/$${fleet/-//}.yml molecule/default/inventory.yml 2>/dev/null | head -1); \
-	        FLEET_NAME=$$fleet ansible-playbook -i $$inventory molecule/shared/destroy.yml; \
-	    fi; \
-	done
+	@tests/fleet/clear
 	rm -rf .venv $(CACHE) artifacts
 
 # ---- the tests ----
@@ -134,15 +119,16 @@ clean:
 test: TIME_LIMIT = 80m
 test:
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target molecule-default molecule-haproxy_lb lint sanity molecule-wcs_node molecule-websdk_nginx \
-	    real-agent-bullseye real-agent-forky
-	@$(MAKE) --no-print-directory unit real-balancer-forky
+	    real-agent-bullseye real-agent-forky unit
+	@$(MAKE) --no-print-directory integration T='$(filter-out %/bundle %/java,$(INTEGRATION))'
+	@$(MAKE) --no-print-directory real-balancer-forky
 	@echo "everything passed"
 
 everything: TIME_LIMIT = 10h
 everything:
 	@for part in test molecule real ports sanity-cores ubuntu molecule-selinux molecule-interrupted molecule-drift molecule-load ports-all fuzz; do $(MAKE) --no-print-directory $$part || exit 1; done
 
-lint: .venv/test $(COLLECTION)
+lint: .venv/test $(COLLECTION) | $(CACHE)/packages
 	ruff check --quiet .
 	ruff format --quiet --check .
 	yamllint --strict .
@@ -154,34 +140,41 @@ lint: .venv/test $(COLLECTION)
 	antsibull-changelog lint
 	antsibull-docs lint-collection-docs --plugin-docs .
 
-unit: $(COLLECTION) $(CACHE)/pip.conf | $(CACHE)/packages
-	$(call in,bookworm,workbench) pytest --quiet -n auto tests/unit
+# Which tests: T is a place, K a word of their names
+pytest = pytest --quiet -n auto $(if $(K),-k '$(K)') $(or $(T),$(1))
+unit: .venv/test $(COLLECTION)
+	$(call pytest,tests/unit)
+
+# In the workbench's container; those of the firewalls need a fleet: make ports
+INTEGRATION := $(filter-out %/firewall,$(wildcard tests/integration/*))
+integration: $(COLLECTION) | $(CACHE)/packages
+	tests/fleet/in bookworm workbench $(call pytest,$(INTEGRATION))
 
 # The two file formats against Java and HAProxy; the modules under every ansible-core; the balancer with the HAProxy, and the
-# agent with the Python and the HAProxy of every release. Bookworm's are the workbench's, where make unit has met the balancer
-real: $(COLLECTION) $(CACHE)/pip.conf | $(CACHE)/packages
-	$(call in,bookworm,workbench) pytest --quiet -p no:cacheprovider tests/java tests/bundle
+# agent with the Python and the HAProxy of every release. Bookworm's are the workbench's, where make integration has met the balancer
+real:
+	@$(MAKE) --no-print-directory integration T='tests/integration/java tests/integration/bundle'
 	@$(MAKE) --no-print-directory $(RELEASES:%=real-agent-%) $(patsubst %,real-balancer-%,$(filter-out bookworm,$(RELEASES))) $(CORES:%=real-core-%)
 
 real-ubuntu: $(UBUNTU_RELEASES:%=real-agent-%) $(UBUNTU_RELEASES:%=real-balancer-%)
 
-# What preflight refuses is the same whatever HAProxy there is
-BALANCER_TESTS := $(addprefix --ignore=tests/unit/roles/haproxy_lb/,test_haproxy_preflight.py test_haproxy_lb_variables.py) tests/unit/roles/haproxy_lb tests/bundle
-real-balancer-%: $(COLLECTION) $(CACHE)/pip.conf | $(CACHE)/packages
+real-balancer-%: $(COLLECTION) | $(CACHE)/packages
 	@echo "the balancer with the HAProxy of $*"
-	@$(call released,$*) pytest --quiet -p no:cacheprovider -n auto $(BALANCER_TESTS)
+	@tests/fleet/in $* release pytest --quiet -p no:cacheprovider -n auto tests/integration/haproxy tests/integration/bundle
 
-real-agent-%: $(CACHE)/pip.conf | $(CACHE)/packages
+AGENT := tests/unit/roles/wcs_node tests/integration/agent
+in_agent = tests/fleet/in $(1) agent env PYTHONPATH=$(CACHE)/collections $(2) python3 -m pytest -q --noconftest -p no:cacheprovider
+real-agent-%: $(COLLECTION) | $(CACHE)/packages
 	@echo "the agent on $*"
-	@$(call in,$*,agent) python3 -m pytest -q --noconftest -p no:cacheprovider tests/unit/roles/wcs_node tests/haproxy_agent
+	@$(call in_agent,$*) $(AGENT)
 
 # Whatever a module is given and says goes through ansible-core, secrets too
-real-core-%: $(COLLECTION) $(CACHE)/pip.conf | $(CACHE)/packages
+real-core-%: $(COLLECTION) | $(CACHE)/packages
 	@echo "the modules under ansible-core $*"
-	@$(call in,trixie,controller) env PATH=/opt/ansible-$*/bin:$(PATH) pytest --quiet -p no:cacheprovider tests/bundle/test_bundle_ansible.py
+	@tests/fleet/in trixie controller env PATH=/opt/ansible-$*/bin:$(PATH) pytest --quiet -p no:cacheprovider tests/integration/bundle/test_bundle_ansible.py
 
-fuzz: $(CACHE)/pip.conf | $(CACHE)/packages
-	$(call in,trixie,agent) env WCS_AGENT_EXAMPLES=2000 python3 -m pytest -q --noconftest -p no:cacheprovider tests/unit/roles/wcs_node/test_wcs_agent_fuzz.py
+fuzz: $(COLLECTION) | $(CACHE)/packages
+	$(call in_agent,trixie,WCS_AGENT_EXAMPLES=2000) tests/unit/roles/wcs_node/test_wcs_agent_fuzz.py
 
 # In the first round each family and each firewall comes once; nothing but Python runs on the nodes
 ports: ROUNDS := -k round1
@@ -189,10 +182,8 @@ ports ports-all: export FLEET_NAME := ports
 ports ports-all: export PORTS_INVENTORY := inventory.yml
 ports-ubuntu: export FLEET_NAME := ports-ubuntu
 ports-ubuntu: export PORTS_INVENTORY := ubuntu.yml
-ports ports-all ports-ubuntu: .venv/test $(COLLECTION)
-	ansible-playbook -i tests/ports/$(PORTS_INVENTORY) molecule/shared/create.yml
-	pytest --quiet tests/ports $(ROUNDS); status=$$?; \
-	ansible-playbook -i tests/ports/$(PORTS_INVENTORY) molecule/shared/destroy.yml && exit $$status
+ports ports-all ports-ubuntu: .venv/test $(COLLECTION) | $(CACHE)/packages
+	tests/fleet/over tests/integration/firewall/$(PORTS_INVENTORY) pytest --quiet tests/integration/firewall $(ROUNDS)
 
 # The releases of Ubuntu, for a machine that can have them: what is real, the whole fleet on each, and every firewall.
 # The aiortc of 22.04 and today's Chromium do not come together, so that the stand-in has no media there. The
@@ -203,14 +194,14 @@ ubuntu: ports-ubuntu real-ubuntu
 	FLEET_SUITE=resolute CONTROLLER=2.22 $(MAKE) --no-print-directory molecule-default
 
 # What ansible-test and Galaxy's importer say, under the oldest ansible-core; sanity-cores has the newer ones; ansible-lint has had its turn, and was stricter
-sanity: .venv/test $(CACHE)/pip.conf installed
+sanity: .venv/test installed | $(CACHE)/packages
 	tests/ansible-test $(CACHE)/dist/*.tar.gz
 	cd $(CACHE) && GALAXY_IMPORTER_RUN_ANSIBLE_LINT=false python -m galaxy_importer.main dist/*.tar.gz
 
-sanity-cores: .venv/test $(CACHE)/pip.conf installed
-	for core in $(CORES); do \
-	    $(call in,trixie,controller) env PATH=/opt/ansible-$$core/bin:$(PATH) sh tests/ansible-test $(CACHE)/dist/*.tar.gz $(DEPENDENCIES) || exit 1; \
-	done
+DEPENDENCIES = $$(python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/ansible_collections
+sanity-cores: $(CORES:%=sanity-core-%)
+sanity-core-%: .venv/test installed | $(CACHE)/packages
+	tests/fleet/in trixie controller env PATH=/opt/ansible-$*/bin:$(PATH) sh tests/ansible-test $(CACHE)/dist/*.tar.gz $(DEPENDENCIES)
 
 # The roles' scenarios run under the newer ones
 molecule-haproxy_lb molecule-cdn: export CONTROLLER ?= 2.21
@@ -244,5 +235,12 @@ installed: .venv/run
 	@ansible-galaxy collection build --output-path $(CACHE)/dist >/dev/null
 	@ansible-galaxy collection install --force --no-deps --collections-path $(CACHE)/installed $(CACHE)/dist/*.tar.gz >/dev/null
 
-bench-balancer: $(CACHE)/pip.conf | $(CACHE)/packages
-	$(call in,bookworm,bench) python3 benchmarks/balancer.py
+# ---- the benchmarks ----
+
+# What the other agents are made of is installed in the container; it goes with it
+bench-agent: $(COLLECTION) | $(CACHE)/packages
+	tests/fleet/in bookworm bench sh -c 'tests/fleet/prerequisites python3-psutil xinetd curl jq bc && exec python3 benchmarks/agent.py $(ARGS)'
+bench-balancer: $(COLLECTION) | $(CACHE)/packages
+	tests/fleet/in bookworm bench python3 benchmarks/balancer.py $(ARGS)
+bench-balancing bench-properties: .venv/run $(COLLECTION)
+	python benchmarks/$(@:bench-%=%).py $(ARGS)

@@ -26,6 +26,9 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+from tests.support.ports import free_port
+
 AGENT = HERE.parent / "roles" / "wcs_node" / "files" / "wcs_agent.py"
 PYTHON = shutil.which("python3", path="/usr/bin:/bin") or sys.executable
 
@@ -119,11 +122,6 @@ async def main():
         await server.serve_forever()
 asyncio.run(main())
 """
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
 
 
 class Page:

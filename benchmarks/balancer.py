@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import csv
 import itertools
 import json
 import os
@@ -33,6 +32,9 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 CHECKOUT = HERE.parent
+sys.path.insert(0, str(CHECKOUT))
+from plugins.module_utils import _haproxy
+
 ROLE = CHECKOUT / "roles" / "haproxy_lb"
 PAGE = CHECKOUT / "docs" / "benchmarks-balancer.md"
 
@@ -253,14 +255,10 @@ class World:
         return self.spawn("client", *words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def ask(self, command) -> str:
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(5)
-            connection.connect(str(self.directory / "admin.sock"))
-            connection.sendall(command.encode() + b"\n")
-            return b"".join(iter(lambda: connection.recv(65536), b"")).decode()
+        return _haproxy.ask(str(self.directory / "admin.sock"), command)
 
     def rows(self) -> list:
-        return [row for row in csv.DictReader(self.ask("show stat").lstrip("# ").splitlines()) if row["svname"] in NODES]
+        return [row for row in _haproxy.rows(self.ask("show stat")) if row["svname"] in NODES]
 
     def settled(self):
         """Whether checks and agents of all nodes have been heard, and the nodes take sessions."""

@@ -123,7 +123,7 @@ def call(tool: str, arguments: dict) -> bool | None:
 
 def judged(tool: str, nasty: dict, path: Path) -> str:
     """What becomes of one nasty file."""
-    reader = importlib.import_module("ansible_collections.webcallserver.balancer.tests.unit.java_properties")
+    reader = importlib.import_module("ansible_collections.webcallserver.balancer.tests.support.java_properties")
     core = importlib.import_module("ansible_collections.webcallserver.balancer.plugins.module_utils._properties")
     before, wanted = nasty["before"].encode("latin-1"), core.texts(nasty["wanted"])
     path.write_bytes(before)

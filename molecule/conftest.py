@@ -7,17 +7,12 @@ from __future__ import annotations
 import ipaddress
 import os
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
+from ansible_collections.webcallserver.balancer.tests.support.browser import chromium
+from ansible_collections.webcallserver.balancer.tests.support.fleet import Fleet
+from ansible_collections.webcallserver.balancer.tests.support.paths import CHECKOUT
 from playwright.sync_api import sync_playwright
-
-CHECKOUT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(CHECKOUT / "tests" / name) for name in ("browser", "clients", "fleet")]
-
-from browser import chromium
-from fleet import Fleet
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from browser import Window
+from ansible_collections.webcallserver.balancer.tests.support.browser import Window
 
 
 @pytest.fixture

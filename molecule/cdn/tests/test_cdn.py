@@ -8,7 +8,7 @@ import asyncio
 import json
 
 import pytest
-import wcs_client
+from ansible_collections.webcallserver.balancer.tests.support import wcs_client
 
 NODES = ("origin1", "edge1", "edge2")
 TIMES = 8

@@ -10,7 +10,7 @@ import urllib.request
 
 import aiohttp
 import pytest
-import wcs_client
+from ansible_collections.webcallserver.balancer.tests.support import wcs_client
 
 PAGE = "examples/demo/streaming/two_way_streaming/two_way_streaming.html"
 

@@ -8,7 +8,7 @@ import json
 import statistics
 
 import pytest
-from browser import EXAMPLE, PICTURES, Window, chromium
+from ansible_collections.webcallserver.balancer.tests.support.browser import EXAMPLE, PICTURES, Window, chromium
 from playwright.sync_api import Error
 
 BALANCER = "webcallserver.balancer.balancer"

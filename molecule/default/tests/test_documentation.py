@@ -11,7 +11,8 @@ import subprocess
 
 import pytest
 import yaml
-from fleet import CHECKOUT, recap
+from ansible_collections.webcallserver.balancer.tests.support.fleet import recap
+from ansible_collections.webcallserver.balancer.tests.support.paths import CHECKOUT
 
 PLUGINS = CHECKOUT / "plugins"
 # These write files, and their own tests run their examples

@@ -9,7 +9,7 @@ import time
 from contextlib import AsyncExitStack
 
 import pytest
-import wcs_client
+from ansible_collections.webcallserver.balancer.tests.support import wcs_client
 
 AGENT_INTERVAL = 1
 

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from fleet import CHECKOUT, recap
+from ansible_collections.webcallserver.balancer.tests.support.fleet import recap
+from ansible_collections.webcallserver.balancer.tests.support.paths import CHECKOUT
 
 SITE = "webcallserver.balancer.site"
 VERIFY = "webcallserver.balancer.verify"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from fleet import heard, outcomes
+from ansible_collections.webcallserver.balancer.tests.support.fleet import heard, outcomes
 
 SITE = "webcallserver.balancer.site"
 STATE = (Path(__file__).parent / "state.py").read_text()

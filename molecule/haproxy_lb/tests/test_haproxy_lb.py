@@ -9,8 +9,8 @@ import subprocess
 from contextlib import AsyncExitStack
 
 import pytest
-import wcs_client
-from raw_http import UPGRADE, head, request, tls
+from ansible_collections.webcallserver.balancer.tests.support import wcs_client
+from ansible_collections.webcallserver.balancer.tests.support.raw_http import UPGRADE, head, request, tls
 
 BALANCERS = ("lb11", "lb12", "lb13", "lb14", "lb-redhat10")
 

@@ -5,10 +5,10 @@
 from __future__ import annotations
 
 import pytest
-import wcs_client
-from fleet import Outcome
-from raw_http import UPGRADE, request, status
-from stories import Run, tell
+from ansible_collections.webcallserver.balancer.tests.support import wcs_client
+from ansible_collections.webcallserver.balancer.tests.support.fleet import Outcome
+from ansible_collections.webcallserver.balancer.tests.support.raw_http import UPGRADE, request, status
+from ansible_collections.webcallserver.balancer.tests.support.stories import Run, tell
 
 CONFIG = "/etc/haproxy/haproxy.cfg"
 RECORD = "/run/haproxy-lb/in-force"

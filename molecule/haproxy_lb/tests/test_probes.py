@@ -12,7 +12,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from raw_http import UPGRADE, everything, head, request, status, tls
+from ansible_collections.webcallserver.balancer.tests.support.raw_http import UPGRADE, everything, head, request, status, tls
 
 BALANCERS = ("lb11", "lb12", "lb13", "lb14")
 FORGED = {"X-Client-IP": "192.0.2.66:6", "x-client-ip": "192.0.2.67:6", "X-Forwarded-For": "192.0.2.68"}

@@ -21,7 +21,8 @@ import time
 
 import pytest
 import yaml
-from fleet import CHECKOUT, recap
+from ansible_collections.webcallserver.balancer.tests.support.fleet import recap
+from ansible_collections.webcallserver.balancer.tests.support.paths import CHECKOUT
 
 SITE = "webcallserver.balancer.site"
 NODES = ("wcs1", "wcs2")

@@ -8,7 +8,7 @@ import socket
 import time
 
 import pytest
-from crowd import PING, PONG, REQUEST
+from ansible_collections.webcallserver.balancer.tests.support.crowd import PING, PONG, REQUEST
 
 STANDIN = "/usr/local/FlashphonerWebCallServer"
 

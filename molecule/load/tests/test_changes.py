@@ -12,8 +12,8 @@ from contextlib import contextmanager
 
 import pytest
 import yaml
-from crowd import Crowd
-from fleet import CHECKOUT
+from ansible_collections.webcallserver.balancer.tests.support.crowd import Crowd
+from ansible_collections.webcallserver.balancer.tests.support.paths import CHECKOUT
 
 STAYING = 1000
 COMING = 10000

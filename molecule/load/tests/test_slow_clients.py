@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from crowd import Crowd
+from ansible_collections.webcallserver.balancer.tests.support.crowd import Crowd
 
 SECONDS = 40
 # Seconds for the slowest of a hundred, where the machine has other work as well

@@ -9,7 +9,7 @@ import re
 import socket
 
 import pytest
-import wcs_client
+from ansible_collections.webcallserver.balancer.tests.support import wcs_client
 
 MACHINES = ("lb1", "wcs1")
 BALANCER = "webcallserver.balancer.balancer"

@@ -10,7 +10,7 @@ import socket
 import time
 
 import pytest
-import wcs_client
+from ansible_collections.webcallserver.balancer.tests.support import wcs_client
 
 NODES = ("node11", "node12", "node13", "node14", "node-redhat")
 SYSTEMD = ("node11", "node12", "node14", "node-redhat")

@@ -11,8 +11,8 @@ import socket
 import threading
 import time
 
-import wcs_client
-from fleet import recap
+from ansible_collections.webcallserver.balancer.tests.support import wcs_client
+from ansible_collections.webcallserver.balancer.tests.support.fleet import recap
 
 # Three are enough for turns: one that comes before and one that comes after, and one whose agent runs under xinetd. In the order of the play
 NODES = ("node-redhat", "node12", "node13")

@@ -9,7 +9,7 @@ import urllib.error
 import urllib.request
 
 import pytest
-from fleet import recap
+from ansible_collections.webcallserver.balancer.tests.support.fleet import recap
 
 PAGE = "examples/demo/streaming/two_way_streaming/two_way_streaming.html"
 

@@ -12,7 +12,7 @@ import tarfile
 import urllib.request
 
 import pytest
-from fleet import recap
+from ansible_collections.webcallserver.balancer.tests.support.fleet import recap
 
 CONVERGE = "molecule/websdk_nginx/converge.yml"
 PAGE = "examples/demo/streaming/two_way_streaming/two_way_streaming.html"

@@ -4,13 +4,8 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "benchmarks"))
-import balancing
+from ansible_collections.webcallserver.balancer.benchmarks import balancing
 
 QUIET, FULL = balancing.SCENARIOS[0], balancing.Scenario("beyond its room", 1.3)
 HOWTO, _HOWTO_MAXCONN, _PLAIN, GRADED, GRADED_MAXCONN, SLOW, FLOOR = balancing.POLICIES

@@ -4,18 +4,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
-import sys
 from pathlib import Path
 
 import pytest
-
-FILE = Path(__file__).parents[2] / "fleet" / "limits.py"
-SPEC = importlib.util.spec_from_file_location("limits", FILE)
-limits = importlib.util.module_from_spec(SPEC)
-sys.modules["limits"] = limits
-SPEC.loader.exec_module(limits)
+from ansible_collections.webcallserver.balancer.tests.fleet import limits
 
 ENOUGH = {
     "proc/sys/fs/inotify/max_user_instances": "1024",

@@ -11,7 +11,7 @@ from datetime import timedelta
 import pytest
 from ansible_collections.webcallserver.balancer.plugins.module_utils._bundle import bundle, described, warnings
 from ansible_collections.webcallserver.balancer.plugins.module_utils._pem import Material, PemError, pem
-from ansible_collections.webcallserver.balancer.tests.bundle.authorities import NOW, house, issue, new_key
+from ansible_collections.webcallserver.balancer.tests.support.bundle.authorities import NOW, house, issue, new_key
 
 
 def material(text: bytes) -> list[Material]:

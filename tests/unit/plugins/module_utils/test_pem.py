@@ -1,6 +1,6 @@
 # Copyright (c) 2026 webcallserver.balancer contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The blocks of a text. What HAProxy makes of the same texts is in tests/bundle."""
+"""The blocks of a text. What HAProxy makes of the same texts is in tests/integration/bundle."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import time
 
 import pytest
 from ansible_collections.webcallserver.balancer.plugins.module_utils._pem import LARGEST, Material, PemError, blocks, split
-from ansible_collections.webcallserver.balancer.tests.bundle.authorities import house
-from ansible_collections.webcallserver.balancer.tests.bundle.forms import FORMS
+from ansible_collections.webcallserver.balancer.tests.support.bundle.authorities import house
+from ansible_collections.webcallserver.balancer.tests.support.bundle.forms import FORMS
 
 
 def whole() -> bytes:

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import string
-from pathlib import Path
 
 import pytest
 import yaml
@@ -21,11 +20,12 @@ from ansible_collections.webcallserver.balancer.plugins.module_utils._properties
     refuse_foreign,
     texts,
 )
-from ansible_collections.webcallserver.balancer.tests.unit.java_properties import Malformed, logical_lines, mapping
+from ansible_collections.webcallserver.balancer.tests.support import paths
+from ansible_collections.webcallserver.balancer.tests.support.java_properties import Malformed, logical_lines, mapping
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-CORPUS = yaml.safe_load((Path(__file__).parents[2] / "data" / "properties" / "corpus.yml").read_text(encoding="utf-8"))
+CORPUS = yaml.safe_load(paths.CORPUS.read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("nasty", CORPUS, ids=lambda nasty: nasty["name"])

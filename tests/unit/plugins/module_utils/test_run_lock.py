@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 
 import pytest
 from ansible_collections.webcallserver.balancer.plugins.action import run_lock
@@ -50,15 +49,6 @@ def test_a_claim_is_read_as_it_was_written():
 )
 def test_what_is_no_claim_is_none(data):
     assert parse(data) is None
-
-
-def test_a_run_of_this_machine_has_ended_when_its_process_has():
-    process = subprocess.Popen(["sleep", "60"])
-    run = f"{run_lock.place()} {process.pid} {run_lock.started(process.pid)}"
-    assert not run_lock.has_ended(run)
-    process.kill()
-    process.wait()
-    assert run_lock.has_ended(run)
 
 
 @pytest.mark.parametrize(

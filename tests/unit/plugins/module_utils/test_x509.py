@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 import pytest
 from ansible_collections.webcallserver.balancer.plugins.module_utils._pem import PemError
 from ansible_collections.webcallserver.balancer.plugins.module_utils._x509 import Refused, covers, handshake, read, to_ascii, written
-from ansible_collections.webcallserver.balancer.tests.bundle.authorities import DER, house, issue, name, new_key
+from ansible_collections.webcallserver.balancer.tests.support.bundle.authorities import DER, house, issue, name, new_key
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import NameOID

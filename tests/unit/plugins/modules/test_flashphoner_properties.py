@@ -6,9 +6,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -18,9 +15,9 @@ from ansible.module_utils.common.parameters import PASS_VARS
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.webcallserver.balancer.plugins.module_utils._properties import MASK
 from ansible_collections.webcallserver.balancer.plugins.modules import flashphoner_properties
+from ansible_collections.webcallserver.balancer.tests.support import paths
 
-CHECKOUT = Path(__file__).parents[4]
-CORPUS = yaml.safe_load((CHECKOUT / "tests" / "unit" / "data" / "properties" / "corpus.yml").read_text(encoding="utf-8"))
+CORPUS = yaml.safe_load(paths.CORPUS.read_text(encoding="utf-8"))
 # As with -vvv. Older versions of ansible-core always show them, and know no such switch.
 SHOW_ARGUMENTS = {"_ansible_inject_invocation": True} if "inject_invocation" in PASS_VARS else {}
 CONTENT = b"# WCS\nws.port =8080\ndb.password=hunter2\n"
@@ -181,99 +178,5 @@ def test_secrets_are_neither_shown_nor_logged(run, file, monkeypatch, check):
     assert result["invocation"]["module_args"]["properties"] == {"ws.port": 8181, "db.password": MASK, "api.key": MASK, "cam": MASK}
 
 
-SYSTEMCTL = """#!/bin/sh
-printf 'ActiveState={state}\\nInvocationID={invocation}\\nInactiveExitTimestampMonotonic={started}\\n'
-"""
-
-
-@pytest.fixture(name="server")
-def fixture_server(file, tmp_path, monkeypatch):
-    """A server that was started on the file an hour ago; server(...) says otherwise, or starts it anew."""
-    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=":")
-    (tmp_path / "bin").mkdir()
-    record = tmp_path / "run" / "started-on"
-
-    def server(state="active", invocation="f00", started=-3600, copied=None):
-        command = tmp_path / "bin" / "systemctl"
-        microseconds = int((time.clock_gettime(time.CLOCK_MONOTONIC) + started) * 1e6)
-        command.write_text(SYSTEMCTL.format(state=state, invocation=invocation, started=microseconds))
-        command.chmod(0o755)
-        if copied is not None:
-            record.parent.mkdir(exist_ok=True)
-            record.write_bytes(copied)
-        return {"path": str(file), "service": "webcallserver", "started_on": str(record), "properties": {"ws.port": 8181, "gone": None}}
-
-    return server
-
-
-def test_what_the_server_was_started_on_decides(run, file, server):
-    options = server(copied=b"# f00\n" + CONTENT)
-    assert run(**options)["pending_keys"] == ["ws.port"]
-    # An interrupted run: the file is right, the server is not
-    again = run(**options)
-    assert (again["changed"], again["changed_keys"], again["pending_keys"]) == (False, [], ["ws.port"])
-    # Set back by hand, and asked for no more
-    file.write_bytes(CONTENT)
-    assert run(**options | {"properties": {"ws.port": 8080}})["pending_keys"] == []
-    # Restarted by hand
-    file.write_bytes(b"ws.port \\\n : 8181\n")
-    assert run(**server(invocation="f01", copied=b"# f01\n" + file.read_bytes()))["pending_keys"] == []
-
-
-def test_without_a_copy_the_times_decide(run, file, server, tmp_path):
-    # Started a second ago: the file is older, so that it is what the server was started on
-    time.sleep(0.05)
-    options = server(started=-0.01)
-    predicted = run(check=True, **options)
-    assert predicted["pending_keys"] == ["ws.port"] and not (tmp_path / "run").exists()
-    assert run(**options)["pending_keys"] == ["ws.port"]
-    assert (tmp_path / "run" / "started-on").read_bytes() == b"# f00\n" + CONTENT
-    assert [(tmp_path / "run" / name).stat().st_mode & 0o777 for name in ("", "started-on")] == [0o700, 0o600]
-    assert run(**options | {"properties": {"ws.port": 8080}})["pending_keys"] == []
-    # A copy of another start counts for nothing, and the file has changed since this one
-    file.write_bytes(CONTENT)
-    assert run(**server(invocation="f02"))["pending_keys"] == ["ws.port", "gone"]
-
-
-@pytest.mark.parametrize("state", ["inactive", "failed", "deactivating"])
-def test_a_server_that_does_not_run_has_nothing_to_be_restarted_for(run, server, state):
-    result = run(**server(state=state))
-    assert (result["active"], result["pending_keys"], result["changed_keys"]) == (False, [], ["ws.port"])
-
-
 def test_what_the_file_means_is_returned_without_secrets(run, file):
     assert run(path=str(file), properties={"new": 1})["effective"] == {"ws.port": "8080", "db.password": MASK, "new": "1"}
-
-
-def test_the_examples_do_what_they_say(file, tmp_path):
-    """The documented tasks as one playbook; the file they mean stands elsewhere, and a file stands in for the restarted service."""
-    tasks = yaml.safe_load(flashphoner_properties.EXAMPLES)
-    old = file.with_name("server.properties")
-    old.write_bytes(b"")
-    for task in tasks:
-        module, options = next((name, task[name]) for name in list(task) if "." in name)
-        if module == "ansible.builtin.service":
-            task["ansible.builtin.copy"] = {"dest": str(tmp_path / "restarted"), "content": task.pop(module)["state"]}
-        elif "path" in options:
-            assert Path(options["path"]).name == old.name
-            options.update(path=str(old), owner=str(os.getuid()))
-    play = {
-        "hosts": "localhost",
-        "gather_facts": False,
-        "module_defaults": {"webcallserver.balancer.flashphoner_properties": {"path": str(file)}},
-        "tasks": tasks,
-    }
-    (tmp_path / "play.yml").write_text(json.dumps([play]))
-    subprocess.run(
-        [sys.executable, "-m", "ansible", "playbook", "--inventory=localhost,", "--connection=local", str(tmp_path / "play.yml")],
-        check=True,
-        env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(CHECKOUT / ".cache" / "collections"), "ANSIBLE_PYTHON_INTERPRETER": sys.executable},
-    )
-    assert (tmp_path / "restarted").read_text() == "restarted"
-    assert file.read_bytes() == CONTENT + (
-        b"\n# Added by Ansible (webcallserver.balancer.flashphoner_properties)\nws.map_custom_headers=true\nws.ip_forward_header=X-Client-IP\n"
-        b"global_bandwidth_check_enabled=true\nmedia_port_from=31001\nmedia_port_to=32000\n"
-    )
-    assert old.read_bytes().endswith(b"\nrtsp_auth_password=a # and a = are fine\n")
-    assert old.stat().st_mode & 0o7777 == 0o600
-    assert len([name for name in os.listdir(file.parent) if name.endswith("~")]) == 1

@@ -4,14 +4,14 @@
 
 from __future__ import annotations
 
-import socket
-import threading
+import contextlib
 
 import pytest
 from ansible_collections.webcallserver.balancer.plugins.module_utils import _haproxy
 from ansible_collections.webcallserver.balancer.plugins.module_utils._haproxy import NoAnswer
 from ansible_collections.webcallserver.balancer.plugins.modules import haproxy_info
 from ansible_collections.webcallserver.balancer.plugins.modules.haproxy_info import backends, old_workers, servers, sessions_before
+from ansible_collections.webcallserver.balancer.tests.support.servers import Server
 
 HEADER = "# pxname,svname,scur,status,weight,type,cookie,last_agt,check_desc,new_column,"
 LISTENER, FRONTEND, BACKEND, SERVER = "3", "0", "1", "2"
@@ -98,30 +98,17 @@ def test_workers_from_before_a_reload(text, pids):
 def answering(tmp_path):
     """Return a function that starts a socket with an answer for each command, and returns its path."""
     path = str(tmp_path / "socket")
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind(path)
-    listener.listen()
+    with contextlib.ExitStack() as stack:
 
-    def serve(answers):
-        while True:
-            try:
-                connection, _peer = listener.accept()
-            except OSError:
-                return
-            with connection:
-                command = connection.recv(1024).decode().strip()
-                for part in answers.get(command, ["Unknown command\n"]):
-                    try:
-                        connection.sendall(part.encode())
-                    except OSError:
-                        break
+        def start(answers):
+            def handle(connection, _over):
+                for part in answers.get(connection.recv(1024).decode().strip(), ["Unknown command\n"]):
+                    connection.sendall(part.encode())
 
-    def start(answers):
-        threading.Thread(target=serve, args=(answers,), daemon=True).start()
-        return path
+            stack.enter_context(Server(handle, path=path))
+            return path
 
-    yield start
-    listener.close()
+        yield start
 
 
 def test_sessions_of_older_workers_are_counted_by_server(answering):

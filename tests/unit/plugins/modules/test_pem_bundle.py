@@ -17,9 +17,9 @@ import time
 import pytest
 from ansible_collections.webcallserver.balancer.plugins.module_utils import _x509
 from ansible_collections.webcallserver.balancer.plugins.modules import pem_bundle
-from ansible_collections.webcallserver.balancer.tests.bundle.authorities import PEM, PKCS8, PLAIN, TRADITIONAL, house
-from ansible_collections.webcallserver.balancer.tests.bundle.cases import ACCEPTED, REFUSED
-from ansible_collections.webcallserver.balancer.tests.bundle.running import on_disk, run
+from ansible_collections.webcallserver.balancer.tests.support.bundle.authorities import PEM, PKCS8, PLAIN, TRADITIONAL, house
+from ansible_collections.webcallserver.balancer.tests.support.bundle.cases import ACCEPTED, REFUSED
+from ansible_collections.webcallserver.balancer.tests.support.bundle.running import on_disk, run
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import load_pem_private_key

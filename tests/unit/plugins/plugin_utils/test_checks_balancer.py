@@ -6,14 +6,14 @@ from __future__ import annotations
 
 import re
 import time
-from pathlib import Path
 
 import pytest
 import yaml
 from ansible_collections.webcallserver.balancer.plugins.plugin_utils.checks_balancer import balancer_plan, seen_of
 from ansible_collections.webcallserver.balancer.plugins.plugin_utils.options import OptionsError, cast
+from ansible_collections.webcallserver.balancer.tests.support.paths import ROLES
 
-ROLE = Path(__file__).resolve().parents[4] / "roles" / "haproxy_lb"
+ROLE = ROLES / "haproxy_lb"
 SPECS = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))["argument_specs"]["main"]["options"]
 FILES = {"haproxy_lb_certificate": "a.crt", "haproxy_lb_chain": "ca.crt", "haproxy_lb_private_key": "a.key"}
 A, B = {"name": "a", "address": "192.0.2.1"}, {"name": "b", "address": "192.0.2.2"}

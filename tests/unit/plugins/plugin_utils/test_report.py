@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import copy
 import re
-from pathlib import Path
 
 import pytest
 from ansible_collections.webcallserver.balancer.plugins.plugin_utils.report import closed_ports, place, report
+from ansible_collections.webcallserver.balancer.tests.support.paths import CHECKOUT
 
 FORGED = "192.0.2.66"
 WELL = {"problem": "", "detail": ""}
@@ -118,9 +118,8 @@ def test_a_list_may_be_a_text_with_commas(given):
 
 
 def test_every_look_that_is_judged_is_one_that_the_playbook_takes():
-    root = Path(__file__).resolve().parents[4]
-    judged = set(re.findall(r"\b(wcs_verify_\w+)\b", (root / "plugins" / "plugin_utils" / "report.py").read_text(encoding="utf-8")))
-    taken = set(re.findall(r"register: (wcs_verify_\w+)", (root / "playbooks" / "verify.yml").read_text(encoding="utf-8")))
+    judged = set(re.findall(r"\b(wcs_verify_\w+)\b", (CHECKOUT / "plugins" / "plugin_utils" / "report.py").read_text(encoding="utf-8")))
+    taken = set(re.findall(r"register: (wcs_verify_\w+)", (CHECKOUT / "playbooks" / "verify.yml").read_text(encoding="utf-8")))
     assert judged and judged <= taken
 
 

@@ -5,10 +5,10 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 from ansible_collections.webcallserver.balancer.plugins.plugin_utils.run import SPECS, TAGS, brief, kind_of_failure, run_problems, run_refusals
+from ansible_collections.webcallserver.balancer.tests.support.paths import CHECKOUT
 
 BOTH = ["nodes", "balancers"]
 GROUPS = {"all": ["wcs1", "wcs2", "lb1", "db1"], "ungrouped": ["db1"], "wcs_nodes": ["wcs1", "wcs2"], "wcs_balancers": ["lb1"], "empty": []}
@@ -157,12 +157,11 @@ def test_what_others_wrote_is_one_printable_line(text, line):
 
 
 def test_every_tag_is_one_that_something_has_and_the_other_way_round():
-    root = Path(__file__).resolve().parents[4]
-    files = [*root.glob("playbooks/parts/*.yml"), *root.glob("roles/*/tasks/main.yml")]
+    files = [*CHECKOUT.glob("playbooks/parts/*.yml"), *CHECKOUT.glob("roles/*/tasks/main.yml")]
     found = {tag.strip() for file in files for tags in re.findall(r"tags: \[(.*)\]", file.read_text(encoding="utf-8")) for tag in tags.split(",")}
     assert found == {*TAGS, "always"}
 
 
 def test_the_variables_of_the_playbooks_are_those_of_their_page():
-    page = (Path(__file__).resolve().parents[4] / "docs" / "playbooks.md").read_text(encoding="utf-8")
+    page = (CHECKOUT / "docs" / "playbooks.md").read_text(encoding="utf-8")
     assert set(re.findall(r"^\| `(wcs_\w+)` \|", page, re.MULTILINE)) == set(SPECS)

@@ -4,13 +4,8 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[4] / "roles" / "wcs_node" / "files"))
-import wcs_agent as agent
+from ansible_collections.webcallserver.balancer.roles.wcs_node.files import wcs_agent as agent
 
 ALL = dict(agent.DEFAULT_MARKS)
 IDLE = {"cpu": 10.0, "publishers": 1, "subscribers": 2, "hls": 0, "band-in": 1.5, "band-out": 3.0, "media-ports-free": 495, "media-ports": 499}

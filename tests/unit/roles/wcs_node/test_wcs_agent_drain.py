@@ -6,14 +6,10 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import threading
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[4] / "roles" / "wcs_node" / "files"))
-import wcs_agent as agent
+from ansible_collections.webcallserver.balancer.roles.wcs_node.files import wcs_agent as agent
 
 IDLE = {"cpu": 1.0, "publishers": 1}
 UP, READY, DRAIN = b"up 100%\n", b"up ready 100%\n", b"up drain 100% #drained: new disk\n"

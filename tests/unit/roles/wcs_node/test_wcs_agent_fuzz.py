@@ -13,17 +13,14 @@ import os
 import random
 import re
 import socket
-import sys
 import tempfile
 import threading
 from pathlib import Path
 
 import pytest
+from ansible_collections.webcallserver.balancer.roles.wcs_node.files import wcs_agent as agent
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[4] / "roles" / "wcs_node" / "files"))
-import wcs_agent as agent
 
 EXAMPLES = int(os.environ.get("WCS_AGENT_EXAMPLES", "80"))
 # The short run tries the same examples every time; what it does not try is for the long one, with other examples each time.

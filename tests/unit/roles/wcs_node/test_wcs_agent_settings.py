@@ -5,13 +5,9 @@
 from __future__ import annotations
 
 import json
-import sys
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[4] / "roles" / "wcs_node" / "files"))
-import wcs_agent as agent
+from ansible_collections.webcallserver.balancer.roles.wcs_node.files import wcs_agent as agent
 
 
 def test_defaults():

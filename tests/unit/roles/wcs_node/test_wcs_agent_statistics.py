@@ -4,18 +4,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import socket
-import sys
-import threading
 import time
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[4] / "roles" / "wcs_node" / "files"))
-import wcs_agent as agent
+from ansible_collections.webcallserver.balancer.roles.wcs_node.files import wcs_agent as agent
+from ansible_collections.webcallserver.balancer.tests.support.servers import Server
+from ansible_collections.webcallserver.balancer.tests.support.waiting import until
 
 PAGE = """-----Connection Stats-----
 connections=3 1
@@ -219,63 +215,35 @@ def test_no_name_costs_more_than_its_length(name):
     assert time.thread_time() - started < 0.05
 
 
-class Server:
-    """A server of one behaviour, which is a function of the accepted connection."""
-
-    def __init__(self, behaviour):
-        self.behaviour = behaviour
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        self.over = threading.Event()
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def _serve(self):
-        while True:
-            try:
-                connection, _peer = self.listener.accept()
-            except OSError:
-                return
-            with connection, contextlib.suppress(OSError):
-                self.behaviour(self, connection)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_exception):
-        self.over.set()
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
-
-
 def sends(*parts, pause=0.0, keeps_open=False, reads=True):
-    def behaviour(server, connection):
+    def behaviour(connection, over):
         if reads:
             connection.recv(4096)
         for part in parts:
             connection.sendall(part)
-            if server.over.wait(pause):
+            if over.wait(pause):
                 return
         if keeps_open:
-            server.over.wait(5)
+            over.wait(5)
 
     return behaviour
 
 
-def drips(server, connection):
+def drips(connection, over):
     connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
-    while not server.over.wait(0.01):
+    while not over.wait(0.01):
         connection.sendall(b"a")
 
 
-def drips_head(server, connection):
-    while not server.over.wait(0.001):
+def drips_head(connection, over):
+    while not over.wait(0.001):
         connection.sendall(b"H")
 
 
-def floods(server, connection):
+def floods(connection, over):
     """A page without an end."""
     connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
-    while not server.over.is_set():
+    while not over.is_set():
         connection.sendall(b"a=1\n" * 4096)
 
 
@@ -392,16 +360,14 @@ def test_a_websocket_can_be_had_or_not(behaviour, problem):
 def test_a_websocket_is_asked_for_as_a_client_would_and_closed():
     asked = []
 
-    def behaviour(_server, connection):
+    def behaviour(connection, _over):
         asked.append(connection.recv(4096))
         connection.sendall(WEBSOCKET)
         asked.append(connection.recv(4096))
 
     with Server(behaviour) as server:
         assert agent.Handshake("127.0.0.1", server.port, 1).outcome() == ""
-        deadline = time.monotonic() + 2
-        while len(asked) < 2 and time.monotonic() < deadline:
-            time.sleep(0.01)
+        until(lambda: len(asked) == 2)
     request = asked[0].decode()
     assert request.startswith("GET / HTTP/1.1\r\n") and "\r\nUpgrade: websocket\r\n" in request
     assert re.search(r"\r\nSec-WebSocket-Key: [A-Za-z0-9+/]{22}==\r\n", request)
@@ -423,6 +389,6 @@ def test_fetch_says_that_nobody_listens():
 
 def test_fetch_asks_as_a_browser_would():
     asked = []
-    with Server(lambda _server, connection: asked.append(connection.recv(4096)) or connection.sendall(OK + b"\r\n")) as server:
+    with Server(lambda connection, _over: asked.append(connection.recv(4096)) or connection.sendall(OK + b"\r\n")) as server:
         agent.fetch("127.0.0.1", server.port, "/?action=stat", 1)
         assert asked == [f"GET /?action=stat HTTP/1.0\r\nHost: 127.0.0.1:{server.port}\r\nConnection: close\r\n\r\n".encode()]

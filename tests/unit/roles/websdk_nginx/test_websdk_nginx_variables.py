@@ -1,32 +1,12 @@
 # Copyright (c) 2026 webcallserver.balancer contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the role documents is what it does, and what it cannot do it refuses in words that help."""
+"""What the role makes of its variables; what it cannot do it refuses in words that help."""
 
 from __future__ import annotations
 
-import re
-
 import pytest
-import yaml
-from ansible_collections.webcallserver.balancer.tests.unit import websdk
-
-from .conftest import ROLE
-
-DEFAULTS = yaml.safe_load((ROLE / "defaults/main.yml").read_text(encoding="utf-8"))
-SPECS = yaml.safe_load((ROLE / "meta/argument_specs.yml").read_text(encoding="utf-8"))["argument_specs"]
-
-
-def test_defaults_and_specs_agree():
-    assert {name: option["default"] for name, option in SPECS["main"]["options"].items()} == DEFAULTS
-
-
-def test_the_preflight_takes_what_the_role_takes():
-    assert SPECS["preflight"]["options"] == SPECS["main"]["options"]
-
-
-def test_the_readme_names_every_variable_and_no_other():
-    readme = (ROLE / "README.md").read_text(encoding="utf-8")
-    assert set(re.findall(r"websdk_nginx_\w+", readme)) == set(DEFAULTS)
+from ansible_collections.webcallserver.balancer.tests.support import websdk
+from ansible_collections.webcallserver.balancer.tests.support.websdk_nginx import ROLE, evaluate
 
 
 @pytest.fixture(name="bundle")
@@ -35,7 +15,7 @@ def fixture_bundle(tmp_path):
 
 
 @pytest.fixture(name="problems")
-def fixture_problems(evaluate, bundle):
+def fixture_problems(bundle):
     """What the preflight complains about, with good settings but for those given."""
 
     def problems(**variables):
@@ -215,7 +195,7 @@ def test_bad_settings_are_refused_with_a_remedy(problems, bundle, variables, com
         (["unix:/run/web.sock", "443"], ["unix:/run/web.sock", "127.0.0.1:443"], ["443"]),
     ],
 )
-def test_where_the_site_is_asked_and_what_selinux_is_told(evaluate, listen, probes, ports):
+def test_where_the_site_is_asked_and_what_selinux_is_told(listen, probes, ports):
     assert evaluate("{{ __websdk_nginx_probes }}", websdk_nginx_listen=listen) == probes
     assert evaluate("{{ __websdk_nginx_ports }}", websdk_nginx_listen=listen) == ports
 
@@ -224,14 +204,14 @@ def test_where_the_site_is_asked_and_what_selinux_is_told(evaluate, listen, prob
     ("family", "masked", "main"),
     [("Debian", True, "/etc/nginx/nginx.conf"), ("RedHat", False, "/etc/nginx/nginx.conf"), ("RedHat", True, "/etc/nginx/wcs-web-nginx.conf")],
 )
-def test_which_file_nginx_is_tested_with(evaluate, family, masked, main):
+def test_which_file_nginx_is_tested_with(family, masked, main):
     assert evaluate("{{ __websdk_nginx_main }}", ansible_facts={"os_family": family}, websdk_nginx_mask_default_site=masked) == main
 
 
 @pytest.mark.parametrize("family", ["Debian", "RedHat"])
 @pytest.mark.parametrize("masked", [True, False])
 @pytest.mark.parametrize("systemd", [247, 252, 254, 257])
-def test_what_the_unit_is_given(evaluate, family, masked, systemd):
+def test_what_the_unit_is_given(family, masked, systemd):
     source = (ROLE / "templates" / "nginx.service.conf.j2").read_text(encoding="utf-8")
     listen = ["127.0.0.1:80", "unix:/run/a.sock", "unix:/run/b.sock"]
     facts = {"os_family": family, "systemd": {"version": systemd}}
@@ -268,7 +248,7 @@ STARTED = {
     ("active", "in_force", "rendered", "state"),
     [(True, True, False, "started"), (True, False, False, "reloaded"), (True, True, True, "reloaded"), (False, False, False, "restarted")],
 )
-def test_what_nginx_has_to_do_is_decided_by_what_it_runs_on(evaluate, family, command, active, in_force, rendered, state):
+def test_what_nginx_has_to_do_is_decided_by_what_it_runs_on(family, command, active, in_force, rendered, state):
     seen = {
         "ansible_facts": {"os_family": family},
         "__websdk_nginx_started": {"stdout": command} if family == "RedHat" else {"changed": False, "skipped": True},

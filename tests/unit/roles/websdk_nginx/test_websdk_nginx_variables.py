@@ -245,11 +245,19 @@ STARTED = {
 @pytest.mark.parametrize("family", ["Debian", "RedHat"])
 @pytest.mark.parametrize("command", STARTED)
 @pytest.mark.parametrize(
-    ("active", "in_force", "rendered", "state"),
-    [(True, True, False, "started"), (True, False, False, "reloaded"), (True, True, True, "reloaded"), (False, False, False, "restarted")],
+    ("active", "in_force", "rendered", "checking", "state"),
+    [
+        (True, True, False, False, "started"),
+        (True, False, False, False, "reloaded"),
+        (True, True, True, False, "started"),
+        # Nothing was written that it could run on
+        (True, True, True, True, "reloaded"),
+        (False, False, False, False, "restarted"),
+    ],
 )
-def test_what_nginx_has_to_do_is_decided_by_what_it_runs_on(family, command, active, in_force, rendered, state):
+def test_what_nginx_has_to_do_is_decided_by_what_it_runs_on(family, command, active, in_force, rendered, checking, state):
     seen = {
+        "ansible_check_mode": checking,
         "ansible_facts": {"os_family": family},
         "__websdk_nginx_started": {"stdout": command} if family == "RedHat" else {"changed": False, "skipped": True},
         "__websdk_nginx_running": {"active": active, "in_force": in_force},

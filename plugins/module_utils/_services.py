@@ -13,7 +13,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from . import _in_force
-from ._io import read
+from ._io import FileError, read
 
 ENABLED = ("enabled", "enabled-runtime", "static", "alias")
 
@@ -30,16 +30,24 @@ def digest(data: bytes | None) -> str | None:
     return None if data is None else hashlib.sha256(data).hexdigest()
 
 
+def _on_disk(path: str) -> str | None:
+    """The SHA-256 of a file that a service should run on, None when there is none; what is no plain file is not read, and none of ours."""
+    try:
+        return digest(read(path))
+    except FileError:
+        return ""
+
+
 def service(module: AnsibleModule, name: str, record: str, files: t.Iterable[str] | None = None) -> dict[str, t.Any]:
     """Return in_force, reasons, files (those in the record), active, enabled, masked, loaded and daemon_reload of a service.
 
-    FileError is for what must not be read. Without files it is judged by those in its record.
+    FileError is for a record that must not be read. Without files it is judged by those in its record.
     """
     said = unit(module, name)
     data = read(record)
     left = None if data is None else _in_force.parse_record(data.decode("utf-8", "replace"))
     paths = files if files is not None else left.files if left else ()
-    reasons = _in_force.differences(said, left, {path: digest(read(path)) for path in paths})
+    reasons = _in_force.differences(said, left, {path: _on_disk(path) for path in paths})
     return {
         "in_force": not reasons,
         "reasons": reasons,

@@ -254,14 +254,15 @@ def answer(question: t.Callable[[AnsibleModule, Asked], dict[str, t.Any]], modul
 def main() -> None:
     lists = {name: {"type": "list", "elements": "str", "default": []} for name in ("facts", "files", "labels", "packages", "users")}
     mappings: dict[str, t.Any] = {name: {"type": "dict", "default": {}} for name in ("programs", "services")}
-    # Properties are kept out of the system log of the host, as are the texts of the programs
-    questions = {name: {"type": "dict", "no_log": name == "properties"} for name in QUESTIONS}
+    # Properties and lines of somebody's own, which may have a password, are kept out of the system log of the host, as are the texts of the programs
+    questions = {name: {"type": "dict", "no_log": name in ("properties", "configuration")} for name in QUESTIONS}
     mappings["programs"]["no_log"] = True
     module = AnsibleModule(argument_spec={**lists, **mappings, **questions}, supports_check_mode=True)
     asked = dict(module.params)
     # Next, no_log would censor every "true" and "8080" in the results; those that look secret are masked where they are returned
     module.no_log_values.clear()
     module.params["programs"] = sorted(asked["programs"])
+    module.params["configuration"] = None
     if asked["properties"]:
         module.params["properties"] = {**asked["properties"], "properties": hidden(asked["properties"]["properties"])}
     found: dict[str, t.Any] = {

@@ -86,6 +86,17 @@ def test_a_service_is_compared_with_its_files(look, tmp_path):
     assert answer["enabled"] and answer["active"] and answer["arguments"]
 
 
+def test_a_unit_that_is_masked_does_not_run_on_its_file(look, tmp_path):
+    (tmp_path / "it.service").symlink_to("/dev/null")
+    (tmp_path / "record").write_text(f"# 1234\n{'0' * 64}  {tmp_path}/it.service\n")
+    answer = look(services={"it": {"unit": "it.service", "record": str(tmp_path / "record"), "files": [str(tmp_path / "it.service")]}})["services"]["it"]
+    assert answer["reasons"] == [f"{tmp_path}/it.service is not what it was loaded from"]
+
+
+def test_lines_of_somebodys_own_are_not_told(look, tmp_path):
+    assert "hush" not in json.dumps(look(configuration={"path": str(tmp_path / "none"), "package": "haproxy", "sections": "userlist a\n user b password hush"}))
+
+
 @pytest.mark.parametrize(
     ("question", "asked"),
     [

@@ -55,8 +55,18 @@ options:
     description: C(config), C(record), C(names) and C(timer) as for M(webcallserver.balancer.haproxy_in_force).
     type: dict
   configuration:
-    description: The C(path) of HAProxy's configuration, the C(package) that brought it, and C(sections) that it is to have besides those of the role.
+    description: HAProxy's configuration.
     type: dict
+    suboptions:
+      path:
+        description: Where it is.
+        type: str
+      package:
+        description: The package that brought it.
+        type: str
+      sections:
+        description: Sections that it is to have besides those of the role.
+        type: str
   bundles:
     description: The C(path) and the C(names) of bundles, as for M(webcallserver.balancer.haproxy_bundles).
     type: dict
@@ -64,8 +74,21 @@ options:
     description: The C(home) and the C(service) of Web Call Server, and C(now), the controller's clock in seconds since 1970.
     type: dict
   properties:
-    description: C(path), C(properties), C(service) and C(started_on) as for M(webcallserver.balancer.flashphoner_properties).
+    description: Properties of Web Call Server, as for M(webcallserver.balancer.flashphoner_properties).
     type: dict
+    suboptions:
+      path:
+        description: Their file.
+        type: str
+      properties:
+        description: What they should be.
+        type: dict
+      service:
+        description: The unit of Web Call Server.
+        type: str
+      started_on:
+        description: Where the unit leaves a copy.
+        type: str
   site:
     description: C(path), C(release), C(sha256) and C(keep) as for M(webcallserver.balancer.websdk_release).
     type: dict
@@ -254,9 +277,16 @@ def answer(question: t.Callable[[AnsibleModule, Asked], dict[str, t.Any]], modul
 def main() -> None:
     lists = {name: {"type": "list", "elements": "str", "default": []} for name in ("facts", "files", "labels", "packages", "users")}
     mappings: dict[str, t.Any] = {name: {"type": "dict", "default": {}} for name in ("programs", "services")}
-    # Properties and lines of somebody's own, which may have a password, are kept out of the system log of the host, as are the texts of the programs
-    questions = {name: {"type": "dict", "no_log": name in ("properties", "configuration")} for name in QUESTIONS}
-    mappings["programs"]["no_log"] = True
+    questions: dict[str, t.Any] = {name: {"type": "dict"} for name in QUESTIONS}
+    # Properties, and lines of somebody's own, may have a password in them: they are kept out of the system log of the host. No more than
+    # they are, since a controller masks such words wherever they come
+    questions["properties"]["options"] = {
+        "path": {"type": "str"},
+        "properties": {"type": "dict", "no_log": True},
+        "service": {"type": "str"},
+        "started_on": {"type": "str"},
+    }
+    questions["configuration"]["options"] = {"path": {"type": "str"}, "package": {"type": "str"}, "sections": {"type": "str", "no_log": True}}
     module = AnsibleModule(argument_spec={**lists, **mappings, **questions}, supports_check_mode=True)
     asked = dict(module.params)
     # Next, no_log would censor every "true" and "8080" in the results; those that look secret are masked where they are returned

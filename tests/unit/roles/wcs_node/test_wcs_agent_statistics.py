@@ -209,10 +209,15 @@ def test_a_page_that_is_long_through_names_counts_as_before(size):
 )
 def test_no_name_costs_more_than_its_length(name):
     text = page(PAGE.replace("streams_viewers=one", "streams_viewers=" + name + "one"))
-    started = time.thread_time()
-    assert agent.count(agent.read_counters(text)) == COUNTS
-    agent.parse_statistics(text.beginning.decode())
-    assert time.thread_time() - started < 0.05
+
+    def cost():
+        started = time.thread_time()
+        assert agent.count(agent.read_counters(text)) == COUNTS
+        agent.parse_statistics(text.beginning.decode())
+        return time.thread_time() - started
+
+    # A machine that is shared with others charges a thread for their cache misses now and then; a square is one each time
+    assert min(cost() for _turn in range(3)) < 0.05
 
 
 def sends(*parts, pause=0.0, keeps_open=False, reads=True):

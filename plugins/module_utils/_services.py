@@ -19,10 +19,10 @@ ENABLED = ("enabled", "enabled-runtime", "static", "alias")
 
 
 def unit(module: AnsibleModule, name: str) -> dict[str, str]:
-    """Return what systemd says of a unit."""
+    """Return what systemd says of a unit; nothing where it does not run, as in a container of one process."""
+    systemctl = module.get_bin_path("systemctl")
     shown = [f"--property={key}" for key in _in_force.SHOWN]
-    dummy, output, dummy = module.run_command(["systemctl", "show", *shown, "--", name], check_rc=True)
-    return _in_force.parse_unit(output)
+    return _in_force.parse_unit(module.run_command([systemctl, "show", *shown, "--", name])[1]) if systemctl else {}
 
 
 def digest(data: bytes | None) -> str | None:

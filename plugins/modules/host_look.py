@@ -165,10 +165,9 @@ from ansible.module_utils.facts.compat import ansible_facts
 
 from ..module_utils import _haproxy_bundles, _haproxy_look, _release, _wcs_host, _wcs_properties
 from ..module_utils._files import mislabelled, state
-from ..module_utils._in_force import parse_unit
 from ..module_utils._io import FileError
 from ..module_utils._properties import PropertiesError, hidden
-from ..module_utils._services import service
+from ..module_utils._services import service, unit
 
 FAILURES = (FileError, PropertiesError, _release.ReleaseError, OSError)
 Asked = t.Mapping[str, t.Any]
@@ -218,9 +217,8 @@ def program(module: AnsibleModule, asked: Asked) -> dict[str, t.Any]:
 def one_service(module: AnsibleModule, asked: Asked) -> dict[str, t.Any]:
     """Return what a service runs on, and how it was started."""
     found = service(module, asked["unit"], asked["record"], asked.get("files"))
-    dummy, output, dummy = module.run_command(["systemctl", "show", "--property=MainPID", "--", asked["unit"]])
     try:
-        with open(f"/proc/{int(parse_unit(output).get('MainPID', '0'))}/cmdline", encoding="utf-8", errors="replace") as stream:
+        with open(f"/proc/{int(unit(module, asked['unit']).get('MainPID', '0'))}/cmdline", encoding="utf-8", errors="replace") as stream:
             arguments = stream.read(65536).split("\0")
     except (OSError, ValueError):
         arguments = []

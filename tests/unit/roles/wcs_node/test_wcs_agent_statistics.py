@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import socket
 import time
@@ -210,14 +211,16 @@ def test_a_page_that_is_long_through_names_counts_as_before(size):
 def test_no_name_costs_more_than_its_length(name):
     text = page(PAGE.replace("streams_viewers=one", "streams_viewers=" + name + "one"))
 
-    def cost():
+    # Not what the tests before have left for Python to look through
+    gc.collect()
+    gc.freeze()
+    try:
         started = time.thread_time()
         assert agent.count(agent.read_counters(text)) == COUNTS
         agent.parse_statistics(text.beginning.decode())
-        return time.thread_time() - started
-
-    # A machine that is shared with others charges a thread for their cache misses now and then; a square is one each time
-    assert min(cost() for _turn in range(3)) < 0.05
+        assert time.thread_time() - started < 0.05
+    finally:
+        gc.unfreeze()
 
 
 def sends(*parts, pause=0.0, keeps_open=False, reads=True):

@@ -37,8 +37,8 @@ options:
       - The properties by name.
       - V(null) removes a property, one that the vendor had set as well; comments that mention it remain.
       - Booleans and numbers are written as Web Call Server writes them, for example V(true) as C(true) and V(8080) as C(8080).
-      - Characters outside ASCII are written as Unicode escapes (C(\uXXXX)), so that they are right whether the program reads the file as
-        ISO-8859-1, as Java does by default, or as UTF-8.
+      - Characters outside ASCII are written as Unicode escapes (C(\u00e9) is an e with an acute accent), so that they are right whether the program
+        reads the file as ISO-8859-1, as Java does by default, or as UTF-8.
       - Values that look secret are masked in everything that the module returns. They look secret when the name of the property has a word such
         as C(password), C(pass), C(secret), C(token), C(credentials) or C(key) in it, as C(keystorePass) and C(api_key) have, and when the value
         holds an address with a user and a password, or a private key.

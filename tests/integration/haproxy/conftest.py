@@ -94,3 +94,21 @@ def install(etc, config_at):
 def config(config_at, tmp_path):
     """The same in a place of its own."""
     return lambda **variables: config_at(tmp_path / "haproxy.cfg", **variables)
+
+
+# The parts of what a file's own fixture everything has running
+
+
+@pytest.fixture
+def balancer(everything):
+    return everything[0]
+
+
+@pytest.fixture
+def nodes(everything):
+    return everything[1]
+
+
+@pytest.fixture
+def web(everything):
+    return everything[2]

@@ -23,21 +23,6 @@ def everything(install, tmp_path_factory):
 
 
 @pytest.fixture
-def balancer(everything):
-    return everything[0]
-
-
-@pytest.fixture
-def nodes(everything):
-    return everything[1]
-
-
-@pytest.fixture
-def web(everything):
-    return everything[2]
-
-
-@pytest.fixture
 def ask(balancer):
     """Send one request and return its status, the answer's head and its body."""
 

@@ -25,16 +25,6 @@ def everything(install, tmp_path):
 
 
 @pytest.fixture
-def balancer(everything):
-    return everything[0]
-
-
-@pytest.fixture
-def nodes(everything):
-    return everything[1]
-
-
-@pytest.fixture
 def visits(balancer):
     """New sessions without a pause, and the nodes that took them."""
     taken, stop = [], threading.Event()

@@ -199,6 +199,10 @@ def test_the_workflow_calls_targets():
         jobs = yaml.safe_load(path.read_text(encoding="utf-8"))["jobs"].values()
         named = [target for job in jobs for target in job.get("strategy", {}).get("matrix", {}).get("target", [])]
         assert named and [name for name in named if not is_target(name)] == []
+        recipe = re.search(r"^test:\n((?:\t.*\n)+)", (CHECKOUT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+        # Each line of it calls make with options, targets and maybe T= for one of them
+        words = re.sub(r"T='[^']*'|--[a-z-]+(=\S+)?|@echo .*|@\$\(MAKE\)|\\\n", " ", recipe[1]).split()
+        assert sorted(named) == sorted(words), "not the parts of make test"
 
 
 def test_an_execution_environment_has_what_runs_the_collection():

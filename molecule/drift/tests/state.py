@@ -13,13 +13,19 @@ import subprocess
 PLACES = ("/etc", "/usr/local", "/srv", "/var/lib/wcs-agent")
 UNITS = ("haproxy.service", "haproxy-tickets.service", "haproxy-tickets.timer", "nginx.service")
 UNITS += ("webcallserver.service", "wcs-agent.service", "wcs-node-ports.service")
-# What differs whenever a package or a user comes, a program is compiled or written to, or time goes by
+# What differs whenever a package or a user comes, or time goes by
 PASSING = ("/etc/ld.so.cache", "/etc/passwd-", "/etc/group-", "/etc/shadow-", "/etc/gshadow-", "/etc/subuid-", "/etc/subgid-", "/etc/mtab", "/etc/.pwd.lock")
-PASSING += ("/usr/local/FlashphonerWebCallServer/logs", "/etc/haproxy/ticket-keys")
+PASSING += ("/usr/local/FlashphonerWebCallServer/logs",)
+# Of these, what is in them
+WRITTEN = ("/etc/haproxy/ticket-keys", "/var/lib/wcs-agent/state.json")
 
 
 def run(*command):
-    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False).stdout
+    """What a program printed; nothing where it is not there, as nft is not on a balancer."""
+    try:
+        return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False).stdout
+    except FileNotFoundError:
+        return ""
 
 
 def name(lookup, number):
@@ -35,7 +41,7 @@ def entry(path):
     said = ["%06o" % found.st_mode, name(pwd.getpwuid, found.st_uid), name(grp.getgrgid, found.st_gid)]
     if kind == stat.S_IFLNK:
         said.append(os.readlink(path))
-    elif kind == stat.S_IFREG and not path.startswith(PASSING) and not path.endswith(".pyc"):
+    elif kind == stat.S_IFREG and not path.startswith(WRITTEN) and not path.endswith(".pyc"):
         with open(path, "rb") as stream:
             said.append(hashlib.sha256(stream.read()).hexdigest())
     return " ".join(said)
@@ -43,7 +49,7 @@ def entry(path):
 
 def files():
     paths = [os.path.join(place, found) for top in PLACES for place, below, inside in os.walk(top) for found in below + inside]
-    return {path: entry(path) for path in paths if not path.startswith(PASSING[:-1])}
+    return {path: entry(path) for path in paths if not path.startswith(PASSING)}
 
 
 def units():

@@ -26,6 +26,8 @@ class Drift(NamedTuple):
     # A main process that stays, and others below it
     reloads: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
+    # A file that means what it did, in other words
+    written: str = ""
 
 
 HAPROXY, NGINX = ("haproxy.service",), ("nginx.service",)
@@ -39,7 +41,7 @@ SETTINGS, AGENT_UNIT = "/etc/wcs-agent/agent.json", f"{UNITS}/wcs-agent.service"
 PROPERTIES = "/usr/local/FlashphonerWebCallServer/conf/flashphoner.properties"
 DROP_IN, STARTED_ON = f"{UNITS}/webcallserver.service.d/wcs-node.conf", "/usr/local/lib/wcs-node-started-on"
 TABLE, PORTS_UNIT, LOADED = "/etc/wcs-node-ports.nft", f"{UNITS}/wcs-node-ports.service", "/usr/local/lib/wcs-node-ports-loaded"
-OTHER_PORTS = f"sed -i s/^media_port_to.*/media_port_to=32001/ {PROPERTIES}"
+OTHER_HEADER = f"sed -i s/^ws.ip_forward_header=.*/ws.ip_forward_header=X-Other/ {PROPERTIES}"
 COPIES = (f"{PROPERTIES}.",)
 FEWER = f"sed -i 's/: 100/: 99/' {SETTINGS}"
 READ = 'for turn in 1 2 3 4 5 6 7 8 9; do sleep 0.3; grep -qF "$(sha256sum ' + SETTINGS + ')" /run/wcs-agent/in-force && break; done'
@@ -75,12 +77,12 @@ NODE = {
     "the agent's user is gone": Drift("userdel --force wcs-agent", AGENT),
     "the agent's user has a shell": Drift("usermod --shell /bin/bash wcs-agent"),
     "the agent's user has a home": Drift("sed -i '/^wcs-agent:/s,/nonexistent,/root,' /etc/passwd", AGENT),
-    "a property is another one": Drift(OTHER_PORTS, kept=COPIES),
-    "WCS runs on another property": Drift(f"{OTHER_PORTS}; systemctl restart webcallserver", WCS, kept=COPIES),
+    "a property is another one": Drift(OTHER_HEADER, kept=COPIES),
+    "WCS runs on another property": Drift(f"{OTHER_HEADER}; systemctl restart webcallserver", WCS, kept=COPIES),
     "WCS runs on another property, and the file is right again": Drift(
-        f"cp -a {PROPERTIES} /root/f; {OTHER_PORTS}; systemctl restart webcallserver; cp -a /root/f {PROPERTIES}", WCS
+        f"cp -a {PROPERTIES} /root/f; {OTHER_HEADER}; systemctl restart webcallserver; cp -a /root/f {PROPERTIES}", WCS
     ),
-    "a property is there twice": Drift(f"echo media_port_to=32001 >>{PROPERTIES}", kept=COPIES),
+    "a property is there twice": Drift(f"echo ws.ip_forward_header=X-Other >>{PROPERTIES}", kept=COPIES, written=PROPERTIES),
     "nobody knows what WCS has read": Drift(f"rm /run/wcs-node/started-on.properties; sleep 1; touch {PROPERTIES}", WCS),
     "the drop-in of WCS is gone": Drift(f"rm {DROP_IN}"),
     "the drop-in of WCS is another one": Drift(f"echo '# no more' >{DROP_IN}"),
@@ -225,7 +227,7 @@ class Host:
         for kind in set(after) - {"processes"}:
             for key in sorted({*self.before[kind], *after[kind]}):
                 was, now = self.before[kind].get(key), after[kind].get(key)
-                if was != now and not (was is None and key.startswith(self.drift.kept or "?")):
+                if was != now and key != self.drift.written and not (was is None and key.startswith(self.drift.kept or "?")):
                     self.wrong.append(f"{kind}: {key} was {was}, and is {now}")
         for unit in {*self.before["processes"], *after["processes"]} - {*self.drift.restarts}:
             (was, workers), (now, others) = (found["processes"].get(unit, ["", []]) for found in (self.before, after))

@@ -25,6 +25,11 @@ KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 SWITCHING = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {}\r\n\r\n{}\n"
 
 
+def frame(kind, flags, stream, payload=b""):
+    """A frame of HTTP/2."""
+    return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload
+
+
 def accepted(request):
     """The answer to the key of a handshake."""
     key = next(line.partition(": ")[2] for line in request if line.lower().startswith("sec-websocket-key: "))

@@ -5,12 +5,14 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import re
 import shutil
 import subprocess
 
 import pytest
 from ansible.template import trust_as_template
+from ansible_collections.webcallserver.balancer.tests.integration.haproxy.balancer import balanced
 from ansible_collections.webcallserver.balancer.tests.support.haproxy_lb import ROLE, make_templar, run
 
 
@@ -94,6 +96,13 @@ def install(etc, config_at):
 def config(config_at, tmp_path):
     """The same in a place of its own."""
     return lambda **variables: config_at(tmp_path / "haproxy.cfg", **variables)
+
+
+@pytest.fixture
+def running(install, tmp_path):
+    """A balancer over nodes of these names."""
+    with contextlib.ExitStack() as stack:
+        yield lambda *names, **variables: stack.enter_context(balanced(install, tmp_path, *names, **variables))
 
 
 # The parts of what a file's own fixture everything has running

@@ -21,12 +21,6 @@ def forwarding(install, tmp_path_factory):
         yield running
 
 
-@pytest.fixture
-def running(install, tmp_path):
-    with contextlib.ExitStack() as stack:
-        yield lambda *names, **variables: stack.enter_context(balanced(install, tmp_path, *names, **variables))
-
-
 def header(request, name):
     values = [line.partition(": ")[2] for line in request if line.lower().startswith(name + ":")]
     assert len(values) == 1, request

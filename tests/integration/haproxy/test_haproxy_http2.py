@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.webcallserver.balancer.tests.integration.haproxy.balancer import HANDSHAKE, balanced
+from ansible_collections.webcallserver.balancer.tests.integration.haproxy.balancer import HANDSHAKE, balanced, frame
 
 DATA, HEADERS, SETTINGS, WINDOW_UPDATE = 0, 1, 4, 8
 END_STREAM, END_HEADERS = 1, 4
@@ -16,10 +16,6 @@ STATUS = {0x88: 200, 0x8C: 400}
 
 PAGE = {":method": "GET", ":scheme": "https", ":path": "/page", ":authority": "wcs.example.com"}
 WEBSOCKET = PAGE | {":method": "CONNECT", ":protocol": "websocket", "sec-websocket-version": "13"}
-
-
-def frame(kind, flags, stream, payload=b""):
-    return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload
 
 
 def packed(headers):

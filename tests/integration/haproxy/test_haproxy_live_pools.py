@@ -8,17 +8,10 @@ import contextlib
 
 import pytest
 from ansible_collections.webcallserver.balancer.plugins.modules.haproxy_ready import follow
-from ansible_collections.webcallserver.balancer.tests.integration.haproxy.balancer import HANDSHAKE, Node, balanced
+from ansible_collections.webcallserver.balancer.tests.integration.haproxy.balancer import HANDSHAKE, Node
 from ansible_collections.webcallserver.balancer.tests.support.ports import free_port
 
 HOST = HANDSHAKE[0]
-
-
-@pytest.fixture
-def running(install, tmp_path):
-    """A balancer over nodes of these names."""
-    with contextlib.ExitStack() as stack:
-        yield lambda *names, **variables: stack.enter_context(balanced(install, tmp_path, *names, **variables))
 
 
 @contextlib.contextmanager

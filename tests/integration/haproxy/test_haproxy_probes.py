@@ -10,7 +10,7 @@ import ssl
 import time
 
 import pytest
-from ansible_collections.webcallserver.balancer.tests.integration.haproxy.balancer import HANDSHAKE, Connection, balanced
+from ansible_collections.webcallserver.balancer.tests.integration.haproxy.balancer import HANDSHAKE, Connection, balanced, frame
 
 HOST, UPGRADE, CONNECTION, WS_KEY, VERSION = HANDSHAKE
 FORGED = ("X-Client-IP: 6.6.6.6:1", "X-Client-IP: 6.6.6.7:1", "X-Forwarded-For: 6.6.6.8")
@@ -131,10 +131,6 @@ def test_the_web_server_learns_it_too(ask):
 def test_a_client_may_not_say_where_it_comes_from_by_proxy_protocol(balancer):
     with pytest.raises(OSError):
         balancer.connect(before=b"PROXY TCP4 6.6.6.6 127.0.0.1 1 443\r\n")
-
-
-def frame(kind, flags, stream, payload=b""):
-    return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload
 
 
 def test_http_2_is_not_spoken(balancer, nodes, web):

@@ -8,8 +8,8 @@ import json
 import os
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
 from ansible_collections.webcallserver.balancer.plugins.modules import host_look
+from ansible_collections.webcallserver.balancer.tests.support import modules
 
 DPKG_QUERY = """#!/bin/sh
 for name; do :; done
@@ -26,7 +26,7 @@ printf 'LoadState=loaded\\nActiveState=active\\nSubState=running\\nUnitFileState
 
 
 @pytest.fixture(name="look")
-def fixture_look(tmp_path, monkeypatch, capsys):
+def fixture_look(tmp_path, monkeypatch):
     programs = tmp_path / "programs"
     programs.mkdir()
     for name, text in (("dpkg-query", DPKG_QUERY), ("systemctl", SYSTEMCTL)):
@@ -34,12 +34,7 @@ def fixture_look(tmp_path, monkeypatch, capsys):
         (programs / name).chmod(0o755)
     monkeypatch.setenv("PATH", str(programs), prepend=":")
 
-    def look(**questions):
-        with patch_module_args(questions), pytest.raises(SystemExit):
-            host_look.main()
-        return json.loads(capsys.readouterr().out)
-
-    return look
+    return lambda **questions: modules.run(host_look, questions)
 
 
 def test_a_look_without_questions_says_nothing(look):

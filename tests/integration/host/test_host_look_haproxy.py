@@ -4,11 +4,9 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
-from ansible.module_utils.testing import patch_module_args
 from ansible_collections.webcallserver.balancer.plugins.modules import host_look
+from ansible_collections.webcallserver.balancer.tests.support import modules
 
 SYSTEMCTL = """#!/bin/sh
 for unit; do :; done
@@ -20,11 +18,9 @@ echo LoadState=loaded
 @pytest.mark.parametrize(
     ("unit", "due"), [("haproxy.service", True), ("haproxy-tickets.timer", True), ("haproxy-tickets.service", True), ("nginx.service", False)]
 )
-def test_a_unit_that_systemd_has_not_read(tmp_path, monkeypatch, capsys, unit, due):
+def test_a_unit_that_systemd_has_not_read(tmp_path, monkeypatch, unit, due):
     (tmp_path / "systemctl").write_text(SYSTEMCTL.format(unit=unit))
     (tmp_path / "systemctl").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     asked = {"config": str(tmp_path / "haproxy.cfg"), "record": str(tmp_path / "in-force"), "names": [], "timer": "haproxy-tickets.timer"}
-    with patch_module_args({"haproxy": asked}), pytest.raises(SystemExit):
-        host_look.main()
-    assert json.loads(capsys.readouterr().out)["haproxy"]["daemon_reload"] is due
+    assert modules.run(host_look, {"haproxy": asked})["haproxy"]["daemon_reload"] is due

@@ -4,13 +4,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
 from ansible_collections.webcallserver.balancer.plugins.modules import host_look
+from ansible_collections.webcallserver.balancer.tests.support import modules
 
 SYSTEMCTL = """#!/bin/sh
 printf 'Id=webcallserver.service\\nLoadState=loaded\\nActiveState=active\\nUnitFileState=enabled\\nNeedDaemonReload=no\\n\\n'
@@ -33,11 +32,9 @@ def fixture_home(tmp_path, monkeypatch):
 
 
 @pytest.fixture(name="look")
-def fixture_look(home, capsys):
+def fixture_look(home):
     def look(**options):
-        with patch_module_args({"wcs": {"home": str(home), "service": "webcallserver", "now": int(time.time()), **options}}), pytest.raises(SystemExit):
-            host_look.main()
-        return json.loads(capsys.readouterr().out)["wcs"]
+        return modules.run(host_look, {"wcs": {"home": str(home), "service": "webcallserver", "now": int(time.time()), **options}})["wcs"]
 
     return look
 

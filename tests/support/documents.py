@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-CHECKOUT = Path(__file__).resolve().parents[2]
+from ansible_collections.webcallserver.balancer.tests.support.paths import CHECKOUT
+
 PAGES = [CHECKOUT / "README.md", CHECKOUT / "CONTRIBUTING.md", *sorted(CHECKOUT.glob("docs/*.md")), *sorted(CHECKOUT.glob("roles/*/README.md"))]
 FENCE = re.compile(r"\s*```(\S*)$")
 # A prompt: $ is the machine where Ansible runs, NAME# root on a host, NAME$ somebody there

@@ -124,7 +124,7 @@ def listeners():
     for host in SCANNED_HOSTS:
         listen(host)
     for host in {*VIEWERS.values()} - {""}:
-        podman("cp", str(HERE.parent / "fleet" / "portscan.py"), f"{HOSTS[host]['fleet_container']}:/usr/local/lib/portscan.py")
+        podman("cp", str(CHECKOUT / "tests" / "fleet" / "portscan.py"), f"{HOSTS[host]['fleet_container']}:/usr/local/lib/portscan.py")
     yield
     for host in SCANNED_HOSTS:
         inside(host, "systemctl", "stop", "portscan")

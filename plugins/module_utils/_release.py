@@ -563,7 +563,7 @@ def due(root: str, release: str, sha256: str, keep: int) -> str:
     before = survey(root)
     wanted = release if release in before.releases else find(before.releases, sha256.lower()) if sha256 and not release else ""
     if not wanted:
-        return "the release is not there"
+        return "the release is not there" if release or sha256 else "whether the archive is another one is not known without a checksum"
     after = settle(before, wanted, keep)
     if after.current != before.current:
         return "another release is served"

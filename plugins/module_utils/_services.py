@@ -18,11 +18,16 @@ from ._io import FileError, read
 ENABLED = ("enabled", "enabled-runtime", "static", "alias")
 
 
-def unit(module: AnsibleModule, name: str) -> dict[str, str]:
-    """Return what systemd says of a unit; nothing where it does not run, as in a container of one process."""
+def show(module: AnsibleModule, properties: t.Iterable[str], *names: str) -> str:
+    """Return what systemd says of units; nothing where it does not run, as in a container of one process, or of names that are none."""
     systemctl = module.get_bin_path("systemctl")
-    shown = [f"--property={key}" for key in _in_force.SHOWN]
-    return _in_force.parse_unit(module.run_command([systemctl, "show", *shown, "--", name])[1]) if systemctl else {}
+    shown = [f"--property={key}" for key in properties]
+    return str(module.run_command([systemctl, "show", *shown, "--", *names])[1]) if systemctl else ""
+
+
+def unit(module: AnsibleModule, name: str) -> dict[str, str]:
+    """Return what systemd says of a unit."""
+    return _in_force.parse_unit(show(module, _in_force.SHOWN, name))
 
 
 def digest(data: bytes | None) -> str | None:
@@ -39,7 +44,7 @@ def _on_disk(path: str) -> str | None:
 
 
 def service(module: AnsibleModule, name: str, record: str, files: t.Iterable[str] | None = None) -> dict[str, t.Any]:
-    """Return in_force, reasons, files (those in the record), active, enabled, masked, loaded and daemon_reload of a service.
+    """Return in_force, reasons, files (those in the record), active, enabled, masked, loaded, daemon_reload and pid of a service.
 
     FileError is for a record that must not be read. Without files it is judged by those in its record.
     """
@@ -57,4 +62,5 @@ def service(module: AnsibleModule, name: str, record: str, files: t.Iterable[str
         "masked": said.get("LoadState") == "masked",
         "loaded": said.get("LoadState") == "loaded",
         "daemon_reload": said.get("NeedDaemonReload") == "yes",
+        "pid": int(said.get("MainPID") or 0),
     }

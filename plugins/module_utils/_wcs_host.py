@@ -15,7 +15,9 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ._in_force import parse_unit
 from ._io import FileError, read
+from ._services import show
 
 JAVA = ("/usr/bin/java", "/usr/local/bin/java", "/usr/java/*/bin/java", "/usr/lib/jvm/*/bin/java")
 SHOWN = ("Id", "LoadState", "ActiveState", "UnitFileState", "NeedDaemonReload")
@@ -40,8 +42,7 @@ class Files:
 
 def units(module: AnsibleModule, names: list[str]) -> dict[str, dict[str, str]]:
     """What systemd says of units, by their names."""
-    dummy, output, dummy = module.run_command(["systemctl", "show", *(f"--property={name}" for name in SHOWN), "--", *names])
-    blocks = (dict(line.split("=", 1) for line in block.split("\n") if "=" in line) for block in output.split("\n\n"))
+    blocks = map(parse_unit, show(module, SHOWN, *names).split("\n\n"))
     return {block.pop("Id"): block for block in blocks if "Id" in block}
 
 

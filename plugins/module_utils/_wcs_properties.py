@@ -16,6 +16,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ._in_force import parse_unit
 from ._io import FileError, changed_at, make_directory, read, rehearse, write
 from ._properties import hidden, load, merge, pending, refuse_foreign, texts
+from ._services import show
 
 
 class Change(t.NamedTuple):
@@ -51,9 +52,7 @@ class Unit(t.NamedTuple):
 
 
 def unit(module: AnsibleModule, name: str) -> Unit:
-    shown = ["--property=ActiveState", "--property=InvocationID", "--property=InactiveExitTimestampMonotonic"]
-    dummy, output, dummy = module.run_command(["systemctl", "show", *shown, "--", name], check_rc=True)
-    said = parse_unit(output)
+    said = parse_unit(show(module, ("ActiveState", "InvocationID", "InactiveExitTimestampMonotonic"), name))
     # By the clock that nobody sets
     ago = time.clock_gettime(time.CLOCK_MONOTONIC) - int(said.get("InactiveExitTimestampMonotonic") or 0) / 1e6
     return Unit(said.get("ActiveState") in ("active", "activating", "reloading"), said.get("InvocationID", ""), time.time() - ago)

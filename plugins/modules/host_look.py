@@ -44,7 +44,7 @@ options:
     elements: str
     default: []
   programs:
-    description: Programs to run, by the name of the answer.
+    description: Programs to run, by the name of the answer, each with C(argv) and maybe C(stdin). Without one that C(must) end well, there is no look.
     type: dict
     default: {}
   services:
@@ -55,18 +55,12 @@ options:
     description: C(config), C(record), C(names) and C(timer) as for M(webcallserver.balancer.haproxy_in_force).
     type: dict
   configuration:
-    description: HAProxy's configuration.
+    description: The C(path) of HAProxy's configuration, and the C(package) that brought it.
     type: dict
-    suboptions:
-      path:
-        description: Where it is.
-        type: str
-      package:
-        description: The package that brought it.
-        type: str
-      sections:
-        description: Sections that it is to have besides those of the role.
-        type: str
+  sections:
+    description: Sections that the configuration is to have besides those of the role.
+    type: str
+    default: ""
   bundles:
     description: The C(path) and the C(names) of bundles, as for M(webcallserver.balancer.haproxy_bundles).
     type: dict
@@ -74,21 +68,12 @@ options:
     description: The C(home) and the C(service) of Web Call Server, and C(now), the controller's clock in seconds since 1970.
     type: dict
   properties:
-    description: Properties of Web Call Server, as for M(webcallserver.balancer.flashphoner_properties).
+    description: C(path), C(service) and C(started_on) as for M(webcallserver.balancer.flashphoner_properties).
     type: dict
-    suboptions:
-      path:
-        description: Their file.
-        type: str
-      properties:
-        description: What they should be.
-        type: dict
-      service:
-        description: The unit of Web Call Server.
-        type: str
-      started_on:
-        description: Where the unit leaves a copy.
-        type: str
+  wanted:
+    description: What the properties should be.
+    type: dict
+    default: {}
   site:
     description: C(path), C(release), C(sha256) and C(keep) as for M(webcallserver.balancer.websdk_release).
     type: dict
@@ -158,6 +143,7 @@ site:
 
 import fnmatch
 import pwd
+import re
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
@@ -167,10 +153,12 @@ from ..module_utils import _haproxy_bundles, _haproxy_look, _release, _wcs_host,
 from ..module_utils._files import mislabelled, state
 from ..module_utils._io import FileError
 from ..module_utils._properties import PropertiesError, hidden
-from ..module_utils._services import service, unit
+from ..module_utils._services import service
 
 FAILURES = (FileError, PropertiesError, _release.ReleaseError, OSError)
 Asked = t.Mapping[str, t.Any]
+# A package, maybe of a suite or in a version, as apt has them
+PACKAGE = re.compile(r"([^=<>/\s]+)(?:/[^=<>/\s]+)?(?:(>?=)(.+))?")
 
 
 def facts(module: AnsibleModule, subsets: list[str]) -> dict[str, t.Any]:
@@ -189,14 +177,25 @@ def files(module: AnsibleModule, paths: list[str], labels: list[str]) -> dict[st
 
 def installed(module: AnsibleModule, name: str) -> bool:
     """Whether a package is installed; of what only the package manager itself understands, that it is not."""
-    name, _equals, version = name.partition("=")
+    match = PACKAGE.fullmatch(name)
     query = module.get_bin_path("dpkg-query")
-    if query:
-        dummy, output, dummy = module.run_command([query, "--show", "--showformat=${db:Status-Status} ${Version}\n", "--", name])
-        states = [line.split(" ") for line in output.split("\n") if line]
-        return any(words[0] == "installed" and fnmatch.fnmatch(words[-1], version or "*") for words in states)
+    if query and match:
+        plain, sign, version = match.groups()
+        dummy, output, dummy = module.run_command([query, "--show", "--showformat=${db:Status-Status} ${Version}\n", "--", plain])
+        versions = [line.partition(" ")[2] for line in output.split("\n") if line.startswith("installed ")]
+        if any(suits(module, found, sign, version) for found in versions):
+            return True
     query = module.get_bin_path("rpm")
-    return bool(query) and not version and module.run_command([query, "--query", "--whatprovides", "--", name])[0] == 0
+    return bool(query) and (
+        module.run_command([query, "--query", "--whatprovides", "--", name])[0] == 0 or bool(module.run_command([query, "--query", "--all", "--", name])[1])
+    )
+
+
+def suits(module: AnsibleModule, found: str, sign: str | None, version: str | None) -> bool:
+    """Whether a version is the one that was asked for, as apt understands that."""
+    if sign == ">=":
+        return bool(module.run_command(["dpkg", "--compare-versions", found, "ge", version])[0] == 0)
+    return fnmatch.fnmatch(found, version or "*")
 
 
 def users(names: list[str]) -> dict[str, t.Any]:
@@ -210,7 +209,10 @@ def program(module: AnsibleModule, asked: Asked) -> dict[str, t.Any]:
     path = module.get_bin_path(asked["argv"][0])
     if not path:
         return {"rc": 127, "stdout": "", "stdout_lines": []}
-    code, output, dummy = module.run_command([path, *asked["argv"][1:]], data=asked.get("stdin"), binary_data=True)
+    code, output, error = module.run_command([path, *asked["argv"][1:]], data=asked.get("stdin"), binary_data=True)
+    if code and asked.get("must"):
+        # Half an answer would be taken for a whole one
+        module.fail_json(msg=f"A look at this host has failed ({' '.join(asked['argv'])} ended with {code}): {error.strip() or 'it said nothing'}")
     return {"rc": code, "stdout": output, "stdout_lines": output.split("\n")}
 
 
@@ -218,20 +220,20 @@ def one_service(module: AnsibleModule, asked: Asked) -> dict[str, t.Any]:
     """Return what a service runs on, and how it was started."""
     found = service(module, asked["unit"], asked["record"], asked.get("files"))
     try:
-        with open(f"/proc/{int(unit(module, asked['unit']).get('MainPID', '0'))}/cmdline", encoding="utf-8", errors="replace") as stream:
+        with open(f"/proc/{found['pid']}/cmdline", encoding="utf-8", errors="replace") as stream:
             arguments = stream.read(65536).split("\0")
-    except (OSError, ValueError):
+    except OSError:
         arguments = []
     return {**found, "arguments": [word for word in arguments if word]}
 
 
 def configuration(module: AnsibleModule, asked: Asked) -> dict[str, t.Any]:
-    return _haproxy_look.whose(module, asked["path"], asked["package"], asked["sections"])
+    return _haproxy_look.whose(module, asked["path"], asked["package"], module.params["sections"])
 
 
 def bundles(_module: AnsibleModule, asked: Asked) -> dict[str, t.Any]:
     noted, stale = _haproxy_bundles.account(asked["path"], asked["names"])
-    return {"noted": noted == set(asked["names"]), "stale": stale}
+    return {"noted": noted >= set(asked["names"]), "stale": stale}
 
 
 def haproxy(module: AnsibleModule, asked: Asked) -> dict[str, t.Any]:
@@ -244,7 +246,7 @@ def wcs(module: AnsibleModule, asked: Asked) -> dict[str, t.Any]:
 
 def properties(module: AnsibleModule, asked: Asked) -> dict[str, t.Any]:
     try:
-        return _wcs_properties.foretell(module, asked["path"], asked["properties"], asked["service"], asked["started_on"])
+        return _wcs_properties.foretell(module, asked["path"], module.params["wanted"], asked["service"], asked["started_on"])
     except PropertiesError as problem:
         raise FileError(f"{asked['path']}: {problem}") from None
 
@@ -275,24 +277,13 @@ def answer(question: t.Callable[[AnsibleModule, Asked], dict[str, t.Any]], modul
 def main() -> None:
     lists = {name: {"type": "list", "elements": "str", "default": []} for name in ("facts", "files", "labels", "packages", "users")}
     mappings: dict[str, t.Any] = {name: {"type": "dict", "default": {}} for name in ("programs", "services")}
-    questions: dict[str, t.Any] = {name: {"type": "dict"} for name in QUESTIONS}
-    # Properties, and lines of somebody's own, may have a password in them: they are kept out of the system log of the host. No more than
-    # they are, since a controller masks such words wherever they come
-    questions["properties"]["options"] = {
-        "path": {"type": "str"},
-        "properties": {"type": "dict", "no_log": True},
-        "service": {"type": "str"},
-        "started_on": {"type": "str"},
-    }
-    questions["configuration"]["options"] = {"path": {"type": "str"}, "package": {"type": "str"}, "sections": {"type": "str", "no_log": True}}
-    module = AnsibleModule(argument_spec={**lists, **mappings, **questions}, supports_check_mode=True)
+    questions = {name: {"type": "dict"} for name in QUESTIONS}
+    # They may have a password in them, and what is within an option is not kept out of the system log of the host
+    secrets = {"wanted": {"type": "dict", "default": {}, "no_log": True}, "sections": {"type": "str", "default": "", "no_log": True}}
+    module = AnsibleModule(argument_spec={**lists, **mappings, **questions, **secrets}, supports_check_mode=True)
     asked = dict(module.params)
     # Next, no_log would censor every "true" and "8080" in the results; those that look secret are masked where they are returned
     module.no_log_values.clear()
-    module.params["programs"] = sorted(asked["programs"])
-    module.params["configuration"] = None
-    if asked["properties"]:
-        module.params["properties"] = {**asked["properties"], "properties": hidden(asked["properties"]["properties"])}
     found: dict[str, t.Any] = {
         "files": files(module, asked["files"], asked["labels"]),
         "packages": [name for name in asked["packages"] if not installed(module, name)],
@@ -301,6 +292,8 @@ def main() -> None:
         "services": {name: answer(one_service, module, each) for name, each in asked["services"].items()},
     }
     found |= {name: answer(question, module, asked[name]) for name, question in QUESTIONS.items() if asked[name] is not None}
+    # What was asked comes back with the answers
+    module.params.update(programs=sorted(asked["programs"]), sections=None, wanted=hidden(asked["wanted"]))
     if asked["facts"]:
         found["ansible_facts"] = facts(module, asked["facts"])
     module.exit_json(changed=False, **found)

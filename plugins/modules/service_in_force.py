@@ -83,6 +83,10 @@ daemon_reload:
   description: Whether systemd has not read the unit's files since they changed.
   type: bool
   returned: success
+pid:
+  description: Its main process, 0 when it has none.
+  type: int
+  returned: success
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -9,7 +9,7 @@
 #   active FIREWALL            it is in force
 #   touched ROLE FIREWALL      it holds something of that role
 #   live ROLE FIREWALL DIGEST  the rules of that digest are in force
-#   block ROLE FILE SHA256     what ufw's FILE has of the role
+#   block ROLE FILE SHA256     what ufw's FILE has of the role, where nobody but root may write it
 #   has nft                    nftables is installed
 #   family ipv4|ipv6           the kernel has it
 PATH=$PATH:/usr/sbin:/sbin
@@ -66,7 +66,8 @@ look_for() {
     [ "${firewalld-}" ] && [ -e "$policy" ] && [ "$(policy --policy="$name")" = "$(policy --permanent --policy="$name")" ] && policy_in_kernel "$name" &&
         sed -n "s/.*$1:\([0-9a-f]*\).*/live $1 firewalld \1/p" "$policy"
     for file in before.rules before6.rules; do
-        sed -n "/^# BEGIN $1\$/,/^# END $1\$/{//!p}" "/etc/ufw/$file" 2>/dev/null | sha256sum | sed "s/^\([0-9a-f]*\).*/block $1 $file \1/"
+        [ "$(stat -c '%a %U:%G' "/etc/ufw/$file" 2>/dev/null)" = '640 root:root' ] || continue
+        sed -n "/^# BEGIN $1\$/,/^# END $1\$/{//!p}" "/etc/ufw/$file" | sha256sum | sed "s/^\([0-9a-f]*\).*/block $1 $file \1/"
     done
     grep -qs "BEGIN $1" /etc/ufw/before.rules /etc/ufw/before6.rules && echo "touched $1 ufw"
     ufw_marks "$1" iptables ufw-before-input before.rules

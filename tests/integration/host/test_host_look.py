@@ -49,12 +49,12 @@ def test_a_look_without_questions_says_nothing(look):
     }
 
 
-@pytest.mark.parametrize("name", ["haproxy", "haproxy=3.2.*", "haproxy=3.2.5-1", "held"])
+@pytest.mark.parametrize("name", ["haproxy", "haproxy=3.2.*", "haproxy=3.2.5-1", "held", "haproxy/trixie-backports", "haproxy>=3.1", "haproxy>=3.2.5-1"])
 def test_a_package_that_is_there(look, name):
     assert look(packages=[name])["packages"] == []
 
 
-@pytest.mark.parametrize("name", ["nginx", "removed", "haproxy=3.0.*", "haproxy>=2", "held=2*"])
+@pytest.mark.parametrize("name", ["nginx", "removed", "haproxy=3.0.*", "haproxy>=3.3", "held=2*", "haproxy<4", ""])
 def test_a_package_that_is_not_there_or_in_another_version(look, name):
     assert look(packages=[name])["packages"] == [name]
 
@@ -88,15 +88,28 @@ def test_a_unit_that_is_masked_does_not_run_on_its_file(look, tmp_path):
     assert answer["reasons"] == [f"{tmp_path}/it.service is not what it was loaded from"]
 
 
-def test_lines_of_somebodys_own_are_not_told(look, tmp_path):
-    assert "hush" not in json.dumps(look(configuration={"path": str(tmp_path / "none"), "package": "haproxy", "sections": "userlist a\n user b password hush"}))
+def test_what_may_be_secret_is_in_no_answer_and_no_log(look, tmp_path, monkeypatch):
+    logged = []
+    monkeypatch.setattr(host_look.AnsibleModule, "log", lambda _module, *said, **more: logged.append((said, more)))
+    answers = look(
+        configuration={"path": str(tmp_path / "none"), "package": "haproxy"},
+        sections="listen a\n    stats auth admin:hush\n",
+        properties={"path": str(tmp_path / "none"), "service": "wcs", "started_on": str(tmp_path / "started-on")},
+        wanted={"k.password": "hu\\sh", "keystorePass": "a\nhush"},
+    )
+    assert logged and not [word for word in ("hush", "hu\\sh", r"hu\\sh") if word in json.dumps(answers) + repr(logged)]
+
+
+def test_a_look_that_breaks_off_is_none(look):
+    said = look(programs={"firewall": {"argv": ["sh", "-c", "echo half; echo oh >&2; exit 3"], "must": True}})
+    assert said["failed"] and "ended with 3): oh" in said["msg"]
 
 
 @pytest.mark.parametrize(
     ("question", "asked"),
     [
-        ("properties", {"path": "{}/none", "properties": {"a": 1}, "service": "wcs", "started_on": "{}/started-on"}),
-        ("configuration", {"path": "{}/pipe", "package": "haproxy", "sections": ""}),
+        ("properties", {"path": "{}/none", "service": "wcs", "started_on": "{}/started-on"}),
+        ("configuration", {"path": "{}/pipe", "package": "haproxy"}),
         ("site", {"path": "{}", "release": "", "sha256": "", "keep": 1}),
     ],
 )
@@ -112,7 +125,7 @@ def test_a_look_changes_nothing_and_tells_no_secret(look, tmp_path):
     path.write_text("a=1\npassword=hush\n")
     path.chmod(0o600)
     answers = look(
-        properties={"path": str(path), "properties": {"a": 2, "keystorePass": "quiet"}, "service": "wcs", "started_on": f"{tmp_path}/run/started-on"}
+        properties={"path": str(path), "service": "wcs", "started_on": f"{tmp_path}/run/started-on"}, wanted={"a": 2, "keystorePass": "quiet"}
     )
     assert answers["properties"]["changed_keys"] == ["a", "keystorePass"] and answers["properties"]["effective"]["a"] == "2"
     assert "hush" not in json.dumps(answers) and "quiet" not in json.dumps(answers)

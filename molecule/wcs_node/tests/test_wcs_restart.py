@@ -108,6 +108,18 @@ def test_a_slow_wcs_is_waited_for_before_the_next_is_restarted(fleet, monkeypatc
     assert "RETRYING" not in output
 
 
+def test_the_second_use_of_the_role_in_a_run_restarts_nothing(fleet, tmp_path):
+    use = {"ansible.builtin.include_role": {"name": "webcallserver.balancer.wcs_node"}}
+    ask = {"ansible.builtin.command": "systemctl show --property=InvocationID --value webcallserver"}
+    same = {"ansible.builtin.assert": {"that": "first.stdout == second.stdout"}}
+    tasks = [use, ask | {"register": "first"}, use, ask | {"register": "second"}, same]
+    play = tmp_path / "twice.json"
+    play.write_text(json.dumps([{"hosts": "all", "become": True, "gather_facts": False, "tasks": tasks}]))
+    before = started(fleet, "node12")
+    result = fleet.play(play, "--limit", "node12", "--extra-vars", json.dumps({"wcs_node_properties": another()}))
+    assert result.returncode == 0 and started(fleet, "node12") != before, result.stdout
+
+
 def test_what_an_interrupted_run_wrote_is_taken_up(fleet):
     fleet.run("node12", f"sed -i 's/^ws.ip_forward_header.*/ws.ip_forward_header=X-Other/' {PROPERTIES} && systemctl restart webcallserver")
     restarted = started(fleet, "node12")

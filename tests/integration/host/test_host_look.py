@@ -124,9 +124,7 @@ def test_a_look_changes_nothing_and_tells_no_secret(look, tmp_path):
     path = tmp_path / "flashphoner.properties"
     path.write_text("a=1\npassword=hush\n")
     path.chmod(0o600)
-    answers = look(
-        properties={"path": str(path), "service": "wcs", "started_on": f"{tmp_path}/run/started-on"}, wanted={"a": 2, "keystorePass": "quiet"}
-    )
+    answers = look(properties={"path": str(path), "service": "wcs", "started_on": f"{tmp_path}/run/started-on"}, wanted={"a": 2, "keystorePass": "quiet"})
     assert answers["properties"]["changed_keys"] == ["a", "keystorePass"] and answers["properties"]["effective"]["a"] == "2"
     assert "hush" not in json.dumps(answers) and "quiet" not in json.dumps(answers)
     assert path.read_text() == "a=1\npassword=hush\n" and not (tmp_path / "run").exists()

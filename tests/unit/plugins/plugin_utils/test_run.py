@@ -157,7 +157,7 @@ def test_what_others_wrote_is_one_printable_line(text, line):
 
 
 def test_every_tag_is_one_that_something_has_and_the_other_way_round():
-    files = [*CHECKOUT.glob("playbooks/parts/*.yml"), *CHECKOUT.glob("roles/*/tasks/main.yml")]
+    files = [*CHECKOUT.glob("playbooks/parts/*.yml"), *CHECKOUT.glob("roles/*/tasks/main.yml"), *CHECKOUT.glob("roles/*/tasks/changes.yml")]
     found = {tag.strip() for file in files for tags in re.findall(r"tags: \[(.*)\]", file.read_text(encoding="utf-8")) for tag in tags.split(",")}
     assert found == {*TAGS, "always"}
 

@@ -65,7 +65,12 @@ class _Node:
 
     def rules(self) -> list[Rule]:
         """Rules of the firewall, before anybody has looked for the ports of SSH; ValueError where the table makes none."""
-        networks: dict[str, t.Iterable[object]] = {"balancers": self.plan["balancers"], "admins": self.options["admin_networks"], "peers": self.plan["peers"]}
+        networks: dict[str, t.Iterable[object]] = {
+            "balancers": self.plan["balancers"],
+            "admins": self.options["admin_networks"],
+            "peers": self.plan["peers"],
+            "agents": self.options["agent_networks"],
+        }
         return port_rules(self.table, networks, changes=self.options["ports_from"], properties=self.properties)
 
 

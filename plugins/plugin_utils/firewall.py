@@ -36,7 +36,7 @@ ALONE = ("everyone", "nobody")
 # What marks the rules of one plan on a host
 MARK = re.compile(r"[0-9a-f]{16}")
 # name in a row: what the variable with its networks is called behind the role's name
-VARIABLES = {"balancers": "balancer_addresses", "admins": "admin_networks", "peers": "address"}
+VARIABLES = {"balancers": "balancer_addresses", "admins": "admin_networks", "peers": "address", "agents": "agent_networks"}
 
 
 def _port(value: object, called: str) -> int:

@@ -32,6 +32,7 @@ OPTIONS = {
     "agent_limits": {"publishers": 100, "subscribers": 100, "media-ports-free": 10},
     "agent_bandwidth": {"in": "", "out": "", "mbps": 1},
     "admin_networks": [],
+    "agent_networks": [],
     "ports_from": {},
     "firewall": "auto",
     "properties": {},

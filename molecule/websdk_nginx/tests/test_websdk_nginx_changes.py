@@ -146,6 +146,16 @@ def test_nginx_comes_up_again_however_often_it_is_killed(fleet):
     assert converge(fleet)[0] == {"ok"}
 
 
+def test_nginx_that_is_killed_while_it_starts_comes_up_again(fleet):
+    """systemd would wait for another main process as long as a start may take, a minute and a half."""
+    main, state = "systemctl show nginx --property MainPID --value", "systemctl show nginx --property SubState"
+    kill = f'until pid=$({main}); [ "$pid" != 0 ] && {state} | grep -q start-post; do :; done; kill -9 $pid'
+    wait = "until systemctl is-active nginx; do sleep 1; done"
+    command = f"systemctl --no-block restart nginx; timeout 20 sh -c '{kill}' || :; timeout 30 sh -c '{wait}'"
+    fleet.each(fleet.hosts, lambda host: fleet.run(host, command))
+    assert converge(fleet)[0] == {"ok"}
+
+
 @pytest.fixture
 def next_release(websdk, tmp_path):
     """Return the arguments that serve the WebSDK with another version's number."""
